@@ -1,0 +1,100 @@
+// Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { RuncodeError } from "../protocol/errors.ts";
+
+/** Makes the directory and its parents; those that it makes are 0700. Throws RuncodeError `io`. */
+export async function ensurePrivateDir(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch(asIo(`cannot create ${dir}`));
+}
+
+/**
+ * Replaces a file by rename, so that a reader sees the old text or the new one. The file is 0600 from birth unless `mode`
+ * says otherwise. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
+ */
+export async function replaceFile(file: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const fresh = `${file}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  try {
+    const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, file);
+  } catch (error) {
+    await rm(fresh, { force: true }).catch(() => {});
+    throw ioError(`cannot write ${file}`, error);
+  }
+}
+
+/** Gives the file's text, or null when there is none. Throws RuncodeError `io` for every other failure. */
+export async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return null;
+    throw ioError(`cannot read ${file}`, error);
+  }
+}
+
+/** The `code` of a system error, or undefined. */
+export function errno(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Takes what was tried and a system error; gives the error for the person, with the hint that the errno deserves. */
+export function ioError(what: string, cause: unknown): RuncodeError {
+  if (cause instanceof RuncodeError) return cause;
+  const code = errno(cause);
+  const known: Record<string, [string, string]> = {
+    ENOSPC: ["no space left on the device", "free some space and try again"],
+    EDQUOT: ["the disk quota is used up", "free some space and try again"],
+    EROFS: ["the file system is read-only", "set XDG_CACHE_HOME and XDG_CONFIG_HOME to a writable place"],
+    EACCES: ["permission denied", "check the owner and the mode of that path"],
+    EPERM: ["operation not permitted", "check the owner and the mode of that path"],
+  };
+  const [text, hint] = (code && known[code]) || [cause instanceof Error ? cause.message : String(cause), undefined];
+  return new RuncodeError("io", `${what}: ${text}`, { hint, cause });
+}
+
+function asIo(what: string): (cause: unknown) => never {
+  return (cause) => {
+    throw ioError(what, cause);
+  };
+}
+
+/**
+ * Runs `work` while this process alone holds the lock `file`. The lock is SQLite's exclusive lock on an empty database:
+ * the kernel lets go of it when the holder dies, however it dies, so there is no stale lock to break and no race in
+ * breaking it. Waits `waitMs` at most, then throws RuncodeError `timeout`.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>, waitMs = 60_000): Promise<T> {
+  await ensurePrivateDir(path.dirname(file));
+  await (await open(file, "a", 0o600).catch(asIo(`cannot lock ${file}`))).close();
+  const { Database } = await import("bun:sqlite");
+  const deadline = Date.now() + waitMs;
+  const lock = new Database(file, { readwrite: true, create: false });
+  try {
+    for (let pause = 2; ; pause = Math.min(pause * 1.5, 50)) {
+      try {
+        lock.run("BEGIN EXCLUSIVE");
+        break;
+      } catch (error) {
+        if (errno(error) !== "SQLITE_BUSY") throw ioError(`cannot lock ${file}`, error);
+      }
+      if (Date.now() > deadline) {
+        throw new RuncodeError("timeout", `another runcode has held ${file} for ${Math.round(waitMs / 1000)} s`, {
+          hint: "try again when it has ended",
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause + Math.random() * pause));
+    }
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
