@@ -1,0 +1,91 @@
+// The frame of a command: how one is declared, and what its handler is given. A command is one file in src/commands that
+// default-exports a declaration; everything else here (parsing, help, output, exit codes) reads that declaration.
+
+interface OptionBase {
+  readonly summary: string;
+  readonly short?: string;
+  readonly hidden?: true;
+}
+/** `flag` is a boolean; `seconds` takes 90, 90s, 15m or 2h and gives seconds; `integer` a whole number; `list` may be repeated. */
+export type Option =
+  | (OptionBase & { readonly kind: "flag" })
+  | (OptionBase & { readonly kind: "string"; readonly placeholder: string; readonly choices?: readonly string[] })
+  | (OptionBase & { readonly kind: "list"; readonly placeholder: string })
+  | (OptionBase & {
+      readonly kind: "integer";
+      readonly placeholder: string;
+      readonly min?: number;
+      readonly max?: number;
+    })
+  | (OptionBase & { readonly kind: "seconds"; readonly placeholder: string });
+
+export interface Positional {
+  readonly summary: string;
+  /** `many` is any number, `some` at least one. */
+  readonly arity: "one" | "optional" | "many" | "some";
+  /** What completion offers for it. */
+  readonly complete?: "workspace" | "local" | "remote";
+}
+
+export type Options = Readonly<Record<string, Option>>;
+export type Positionals = Readonly<Record<string, Positional>>;
+
+type OptionValue<O extends Option> = O["kind"] extends "flag"
+  ? boolean
+  : O["kind"] extends "list"
+    ? readonly string[]
+    : O["kind"] extends "integer" | "seconds"
+      ? number | undefined
+      : string | undefined;
+type PositionalValue<P extends Positional> = P["arity"] extends "one"
+  ? string
+  : P["arity"] extends "optional"
+    ? string | undefined
+    : readonly string[];
+
+/** What a handler receives: options and positionals under their declared names, and what stood after `--`. */
+export type Args<O extends Options, P extends Positionals> = { readonly [K in keyof O]: OptionValue<O[K]> } & {
+  readonly [K in keyof P]: PositionalValue<P[K]>;
+} & { readonly rest: readonly string[] };
+
+/** What a handler gives: the document for `--json`, the text for a person, and an exit code where it is not 0. */
+export interface Result {
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly exit?: number;
+}
+
+export interface CommandSpec<C, O extends Options, P extends Positionals> {
+  /** One line, without a full stop, in the imperative. */
+  readonly summary: string;
+  /** What the help page says beyond the summary; plain paragraphs. */
+  readonly description?: string;
+  /** In the order in which they are written on the command line. */
+  readonly positionals?: P;
+  readonly options?: O;
+  /** The name of what may follow `--`; absent means nothing may. */
+  readonly rest?: string;
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  /** One line on the document that `--json` prints; JSON lines are said here. */
+  readonly json: string;
+  /** Failures outside the remote command exit 255 here, as OpenSSH's own do: `exec` and `ssh`. */
+  readonly remoteExitCode?: true;
+  run(args: Args<O, P>, context: C): Promise<Result | void>;
+}
+
+/** A declaration with its types forgotten, as the frame handles it. */
+export interface Command<C> extends CommandSpec<C, Options, Positionals> {
+  readonly options: Options;
+  readonly positionals: Positionals;
+}
+
+/** Gives `defineCommand` for a kind of context; the handler's arguments follow from what was declared. */
+export function commandsOf<C>() {
+  return <const O extends Options = {}, const P extends Positionals = {}>(spec: CommandSpec<C, O, P>): Command<C> =>
+    ({ options: {}, positionals: {}, ...spec }) as unknown as Command<C>;
+}
+
+/** `noWait` → `--no-wait` */
+export function flagName(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,72 @@
+// Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
+import { Command as Page, Help } from "commander";
+import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { GLOBAL_OPTIONS } from "./globals.ts";
+
+type Named<C> = readonly [name: string, command: Command<C>];
+
+/** The help page of one command. */
+export function commandHelp<C>(name: string, command: Command<C>): string {
+  const page = blank(`runcode ${name}`).description(
+    [command.summary, command.description].filter(Boolean).join(".\n\n"),
+  );
+  const words = Object.entries(command.positionals).map(([key, positional]) => placeholder(key, positional));
+  page.usage(["[options]", ...words, ...(command.rest === undefined ? [] : ["--", command.rest])].join(" "));
+  for (const [key, positional] of Object.entries(command.positionals))
+    page.argument(placeholder(key, positional), positional.summary);
+  addOptions(page, command.options);
+  return [
+    page.helpInformation(),
+    `Examples:\n${command.examples.map(([line, what]) => `  $ ${line}\n      ${what}\n`).join("")}`,
+    `With --json:\n  ${command.json}\n`,
+    GLOBALS,
+  ].join("\n");
+}
+
+/** The page that lists all commands, in the order in which people meet them. */
+export function programHelp<C>(groups: readonly (readonly [title: string, commands: readonly Named<C>[]])[]): string {
+  return [
+    "Reach a remote workspace over plain OpenSSH, with keys that live half an hour.\n",
+    "Usage: runcode <command> [options]\n",
+    ...groups.map(([title, commands]) =>
+      rows(
+        title,
+        commands.map(([name, { summary }]) => [name, summary]),
+        18,
+      ),
+    ),
+    GLOBALS,
+    "runcode <command> --help says more about each.\n",
+  ].join("\n");
+}
+
+const GLOBALS = rows(
+  "Options of every command",
+  Object.entries<Option>(GLOBAL_OPTIONS).map(([key, option]) => [flags(key, option), option.summary]),
+  18,
+);
+
+function rows(title: string, lines: readonly (readonly [string, string])[], width: number): string {
+  const help = new Help();
+  help.helpWidth = 120;
+  return `${title}:\n${lines.map(([term, what]) => `${help.formatItem(term, width, what, help)}\n`).join("")}`;
+}
+
+function blank(name: string): Page {
+  return new Page(name).helpOption(false).helpCommand(false).configureHelp({ helpWidth: 120 });
+}
+
+function addOptions(page: Page, options: Options): void {
+  for (const [key, option] of Object.entries(options))
+    if (!option.hidden) page.option(flags(key, option), option.summary);
+}
+
+function placeholder(key: string, { arity }: Positional): string {
+  const name = arity === "many" || arity === "some" ? `${key}...` : key;
+  return arity === "one" || arity === "some" ? `<${name}>` : `[${name}]`;
+}
+
+function flags(key: string, option: Option): string {
+  const value = option.kind === "flag" ? "" : ` <${option.placeholder}>`;
+  return `${option.short ? `-${option.short}, ` : ""}${flagName(key)}${value}`;
+}

@@ -1,0 +1,106 @@
+// What a person and a script see. stdout carries the intended output and nothing else; everything said on the way goes to
+// stderr, and under --json there is one document and silence.
+import { styleText } from "node:util";
+import type { Streams } from "../platform/streams.ts";
+import type { RuncodeError } from "../protocol/errors.ts";
+import { printable, printableLines } from "../protocol/text.ts";
+
+export interface OutputOptions {
+  readonly streams: Streams;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** A running phase: `update` changes its text, `done` ends it, with a last line where one is worth keeping. */
+export interface Progress {
+  update(text: string): void;
+  done(text?: string): void;
+}
+
+const SILENT: Progress = { update: () => {}, done: () => {} };
+
+export class Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly #streams: Streams;
+  readonly #env: OutputOptions["env"];
+
+  constructor({ streams, env, json, quiet }: OutputOptions) {
+    this.#streams = streams;
+    this.#env = env;
+    this.json = json;
+    this.quiet = quiet;
+  }
+
+  /** Bytes or text of the intended output, as they are. */
+  data(chunk: string | Uint8Array): void {
+    this.#streams.stdout.write(chunk);
+  }
+
+  /** One JSON document on a line of its own. */
+  document(value: unknown): void {
+    this.data(`${JSON.stringify(value)}\n`);
+  }
+
+  /** One line on stderr for the person who waits; nothing under --quiet or --json. */
+  note(line: string): void {
+    if (!this.quiet && !this.json) this.#say(printable(line));
+  }
+
+  /** A line on stderr that --quiet does not silence. */
+  warn(line: string): void {
+    this.#say(`${this.paint("yellow", "runcode:", "stderr")} ${printable(line)}`);
+  }
+
+  /** A failure, as the contract's section on streams wants it. */
+  failure(error: RuncodeError): void {
+    if (this.json) return this.document(error);
+    this.#say(`${this.paint("red", "runcode:", "stderr")} ${printable(error.message)}`);
+    if (error.hint && !this.quiet) this.#say(`  ${printableLines(error.hint).replaceAll("\n", "\n  ")}`);
+  }
+
+  /** Starts a phase. On a terminal it is a spinner; elsewhere one line; under --quiet or --json nothing. */
+  async progress(text: string): Promise<Progress> {
+    if (this.quiet || this.json) return SILENT;
+    if (this.#streams.stderr.isTTY && this.#env["TERM"] !== "dumb" && !this.#env["CI"]) {
+      const { default: ora } = await import("ora");
+      const spinner = ora({
+        text: printable(text),
+        stream: this.#streams.stderr as NodeJS.WriteStream,
+        discardStdin: false,
+      }).start();
+      return {
+        update: (next) => void (spinner.text = printable(next)),
+        done: (last) => void (last === undefined ? spinner.stop() : spinner.succeed(printable(last))),
+      };
+    }
+    this.note(text);
+    return { update: () => {}, done: (last) => last !== undefined && this.note(last) };
+  }
+
+  /** Whether a stream takes colour: NO_COLOR, then FORCE_COLOR, then whether it is a terminal. */
+  coloured(stream: "stdout" | "stderr" = "stdout"): boolean {
+    if (this.json || this.#env["NO_COLOR"]) return false;
+    const force = this.#env["FORCE_COLOR"];
+    if (force !== undefined) return force !== "0" && force !== "false";
+    return this.#streams[stream].isTTY === true && this.#env["TERM"] !== "dumb";
+  }
+
+  /** Paints where the stream takes colour. */
+  paint(style: Parameters<typeof styleText>[0], text: string, stream: "stdout" | "stderr" = "stdout"): string {
+    return this.coloured(stream) ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  #say(line: string): void {
+    this.#streams.stderr.write(`${line}\n`);
+  }
+}
+
+/** Takes rows of cells (already printable); gives an aligned table. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const width = (cell: string): number => Bun.stringWidth(cell);
+  const widths = rows.reduce<number[]>((max, row) => row.map((cell, i) => Math.max(max[i] ?? 0, width(cell))), []);
+  const pad = (cell: string, i: number): string => cell + " ".repeat((widths[i] ?? 0) - width(cell));
+  return rows.map((row) => row.map(pad).join("  ").trimEnd()).join("\n");
+}

@@ -1,0 +1,130 @@
+// From words to an exit code: finds the command, parses, runs it, prints what it gave or how it failed. The one place where
+// an error becomes an exit code.
+import { EXIT_CODES, RuncodeError } from "../protocol/errors.ts";
+import type { Streams } from "../platform/streams.ts";
+import type { Command } from "./define.ts";
+import type { GlobalFlags } from "./globals.ts";
+import { nearest } from "./nearest.ts";
+import { Output } from "./output.ts";
+import { parse, splitName } from "./parse.ts";
+import { find, type Registry } from "./registry.ts";
+
+export interface Program<C> {
+  readonly version: string;
+  readonly streams: Streams;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly registry: Registry<C>;
+  readonly groups: readonly (readonly [title: string, names: readonly string[]])[];
+  /** Builds what the handler is given. */
+  context(flags: GlobalFlags, out: Output): C;
+}
+
+/** Failures outside the remote command of `exec` and `ssh`, as OpenSSH has them. */
+const NOT_THE_REMOTE_COMMANDS = 255;
+
+/** Takes argv after the program's name; gives the exit code. Never throws. */
+export async function run<C>(program: Program<C>, argv: readonly string[]): Promise<number> {
+  const beforeEnd = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  // Until the words are parsed, a failure is printed as the words seem to ask for it.
+  let out = output(program, { json: beforeEnd.includes("--json"), quiet: false });
+  let command: Command<C> | undefined;
+  try {
+    const split = splitName(argv);
+    if (split.name === undefined) return await withoutCommand(program, out, split.words);
+    if (split.name === "help")
+      return await help(
+        program,
+        out,
+        split.words.filter((word) => !word.startsWith("-")),
+      );
+    const found = find(program.registry, split.name, split.words);
+    if (!found) throw unknownCommand(program, split.name);
+    const name = found.entry.aliasOf ?? found.name;
+    command = (await found.entry.load()).default;
+    if (beforeEnd.includes("--help") || beforeEnd.includes("-h")) return await help(program, out, [name]);
+    const { args, flags } = parse(found.name, command, found.words);
+    out = output(program, flags);
+    const result = await command.run(args as never, program.context(flags, out));
+    if (result && flags.json && result.json !== undefined) out.document(result.json);
+    else if (result && !flags.json && result.text)
+      out.data(result.text.endsWith("\n") ? result.text : `${result.text}\n`);
+    return (result && result.exit) ?? 0;
+  } catch (thrown) {
+    return fail(
+      program,
+      out,
+      thrown,
+      command?.remoteExitCode === true || argv[0] === "exec",
+      beforeEnd.includes("--debug"),
+    );
+  }
+}
+
+function output<C>({ streams, env }: Program<C>, { json, quiet }: Pick<GlobalFlags, "json" | "quiet">): Output {
+  return new Output({ streams, env, json, quiet });
+}
+
+function fail<C>({ streams }: Program<C>, out: Output, thrown: unknown, remote: boolean, debug: boolean): number {
+  const error =
+    thrown instanceof RuncodeError
+      ? thrown
+      : new RuncodeError("error", `unexpected: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+          hint: "run it again with --debug and report what it prints",
+          cause: thrown,
+        });
+  const exit = EXIT_CODES[error.code];
+  if (exit < 128) out.failure(error);
+  else if (out.json) out.document(error);
+  if (debug)
+    for (let e: unknown = error; e instanceof Error; e = e.cause) streams.stderr.write(`${e.stack ?? e.message}\n`);
+  return remote && exit < 128 ? NOT_THE_REMOTE_COMMANDS : exit;
+}
+
+async function withoutCommand<C>(program: Program<C>, out: Output, words: readonly string[]): Promise<number> {
+  const { flags } = parse("", null, words);
+  if (flags.version) {
+    if (flags.json) out.document({ version: program.version });
+    else out.data(`${program.version}\n`);
+    return 0;
+  }
+  if (flags.json && !flags.help) throw new RuncodeError("usage", "no command was given", { hint: "runcode --help" });
+  return help(program, out, []);
+}
+
+async function help<C>(program: Program<C>, out: Output, words: readonly string[]): Promise<number> {
+  const { commandHelp, programHelp } = await import("./help.ts");
+  const name = words.join(" ");
+  if (name !== "") {
+    const found = find(program.registry, words[0] ?? "", words.slice(1));
+    if (!found) throw unknownCommand(program, name);
+    const text = commandHelp(found.entry.aliasOf ?? found.name, (await found.entry.load()).default);
+    if (out.json) out.document({ help: text });
+    else out.data(text);
+    return 0;
+  }
+  const groups = await Promise.all(
+    program.groups.map(async ([title, names]) => {
+      const there = names.filter((each) => Object.hasOwn(program.registry, each));
+      return [
+        title,
+        await Promise.all(
+          there.map(async (each) => [each, (await program.registry[each]?.load())?.default as Command<C>] as const),
+        ),
+      ] as const;
+    }),
+  );
+  const text = programHelp(groups);
+  if (out.json) out.document({ help: text });
+  else out.data(text);
+  return 0;
+}
+
+function unknownCommand<C>(program: Program<C>, name: string): RuncodeError {
+  const near = nearest(
+    name,
+    Object.keys(program.registry).filter((each) => !program.registry[each]?.hidden),
+  );
+  return new RuncodeError("usage", `there is no command ${JSON.stringify(name)}`, {
+    hint: near ? `did you mean: runcode ${near}` : "runcode --help lists them",
+  });
+}

@@ -1,0 +1,38 @@
+// What a command's handler is given, and the only way it reaches the world. Members that cost something are functions that
+// load and build theirs on first use, in the order of what they depend on: settings → token → api → sessions.
+import { commandsOf } from "./cli/define.ts";
+import type { GlobalFlags } from "./cli/globals.ts";
+import type { Output } from "./cli/output.ts";
+import type { ControlPlane } from "./api/control-plane.ts";
+import type { Sessions } from "./bundle/session.ts";
+import type { Clock } from "./platform/clock.ts";
+import type { Paths } from "./platform/paths.ts";
+import type { Prompt } from "./platform/prompt.ts";
+import type { Settings } from "./platform/settings.ts";
+import type { Streams } from "./platform/streams.ts";
+import type { TokenStore } from "./platform/tokens.ts";
+
+export interface Context {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  readonly cwd: string;
+  /** The argv that starts this very program: one word for the binary, two when run from source. */
+  readonly self: readonly string[];
+  readonly paths: Paths;
+  readonly streams: Streams;
+  readonly clock: Clock;
+  readonly flags: GlobalFlags;
+  readonly out: Output;
+  /** Aborted on SIGINT (`interrupted`), SIGTERM and SIGHUP (`terminated`), with that error as its reason. */
+  readonly signal: AbortSignal;
+  /** Asks the person; throws `usage` where asking is not allowed. */
+  prompt(): Promise<Prompt>;
+  /** The active profile and its bases: flags, then environment, then the profile's file. Throws `insecure_base`, `config_invalid`. */
+  settings(): Promise<Settings>;
+  tokens(): Promise<TokenStore>;
+  /** Throws `no_token` when there is none. */
+  api(): Promise<ControlPlane>;
+  sessions(): Promise<Sessions>;
+}
+
+export const defineCommand = commandsOf<Context>();

@@ -1,0 +1,96 @@
+// Builds the real context and runs one command in it. The client's only reader of process.*: everything below is handed
+// what it needs.
+import os from "node:os";
+import { run } from "./cli/run.ts";
+import type { GlobalFlags } from "./cli/globals.ts";
+import type { Output } from "./cli/output.ts";
+import { COMMANDS, GROUPS } from "./commands/index.ts";
+import type { Context } from "./context.ts";
+import { systemClock } from "./platform/clock.ts";
+import { resolvePaths } from "./platform/paths.ts";
+import type { Streams } from "./platform/streams.ts";
+import { RuncodeError } from "./protocol/errors.ts";
+import { VERSION } from "./version.ts";
+
+/** Takes argv after the program's name; gives the exit code once everything printed has left. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const streams: Streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  // A reader that went away (`| head`) wants no more, and no complaint.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 9));
+  }
+  const signal = interruption();
+  const exit = await run(
+    {
+      version: VERSION,
+      streams,
+      env: process.env,
+      registry: COMMANDS,
+      groups: GROUPS,
+      context: (flags, out) => buildContext(flags, out, streams, signal),
+    },
+    argv,
+  );
+  await Promise.all(
+    [streams.stdout, streams.stderr].map((stream) => new Promise((resolve) => stream.write("", resolve))),
+  );
+  return exit;
+}
+
+/** How long a command may take to end in good order after the first signal; the second signal ends it at once. */
+const GRACE_MS = 3000;
+
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const on = (name: NodeJS.Signals, error: RuncodeError, exit: number): void => {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(exit);
+      controller.abort(error);
+      setTimeout(() => process.exit(exit), GRACE_MS).unref();
+    });
+  };
+  on("SIGINT", new RuncodeError("interrupted", "interrupted"), 130);
+  on("SIGTERM", new RuncodeError("terminated", "terminated"), 143);
+  on("SIGHUP", new RuncodeError("terminated", "the terminal is gone"), 143);
+  return controller.signal;
+}
+
+function buildContext(flags: GlobalFlags, out: Output, streams: Streams, signal: AbortSignal): Context {
+  const { env, platform } = process;
+  const paths = resolvePaths(env, platform, env[platform === "win32" ? "USERPROFILE" : "HOME"] || os.homedir());
+  const mayAsk = !flags.noInput && !flags.json && !env["RUNCODE_NO_INPUT"];
+  const context: Context = {
+    env,
+    platform,
+    cwd: process.cwd(),
+    // A compiled program runs its script from a file system inside itself.
+    self:
+      Bun.main.startsWith("/$bunfs/") || /^B:[\\/]~BUN/.test(Bun.main)
+        ? [process.execPath]
+        : [process.execPath, Bun.main],
+    paths,
+    streams,
+    clock: systemClock,
+    flags,
+    out,
+    signal,
+    prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
+    settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, flags })),
+    tokens: lazy(async () => {
+      throw new RuncodeError("error", "not built yet");
+    }),
+    api: lazy(async () => {
+      throw new RuncodeError("error", "not built yet");
+    }),
+    sessions: lazy(async () => {
+      throw new RuncodeError("error", "not built yet");
+    }),
+  };
+  return context;
+}
+
+/** Built on first use, then kept; a failure is kept as well, so that it is the same one everywhere. */
+function lazy<T>(build: () => Promise<T>): () => Promise<T> {
+  let built: Promise<T> | undefined;
+  return () => (built ??= build());
+}

@@ -1,0 +1,94 @@
+// The active profile: which control plane is talked to, and where that was said.
+import { RuncodeError } from "../protocol/errors.ts";
+import { DEFAULT_API_BASE, DEFAULT_WEB_BASE } from "../protocol/api.ts";
+import { readIfThere, replaceFile, ensurePrivateDir } from "./files.ts";
+import type { Paths } from "./paths.ts";
+import path from "node:path";
+
+export interface Settings {
+  /** The profile's name; `default` until somebody asks for another. */
+  readonly profile: string;
+  /** An origin, perhaps with a path, without a trailing slash; https, or plain http to this machine. */
+  readonly apiBase: string;
+  readonly webBase: string;
+}
+
+interface ProfileFile {
+  current?: string;
+  profiles?: Record<string, { api_base?: string; web_base?: string }>;
+}
+
+interface Sources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly flags: { apiBase?: string | undefined; webBase?: string | undefined; profile?: string | undefined };
+}
+
+const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const fileOf = (paths: Paths): string => path.join(paths.config, "config.json");
+
+/** Flags win over the environment, that over the profile's file, that over the public service. Throws `insecure_base`, `config_invalid`, `usage`. */
+export async function loadSettings(paths: Paths, { env, flags }: Sources): Promise<Settings> {
+  const file = await readProfiles(paths);
+  const profile = flags.profile ?? (env["RUNCODE_PROFILE"] || file.current || "default");
+  if (!PROFILE_NAME.test(profile))
+    throw new RuncodeError("usage", `not a profile name: ${profile}`, {
+      hint: "letters, digits, dots, dashes, underscores",
+    });
+  const saved = file.profiles?.[profile];
+  const apiBase = checkBase(flags.apiBase ?? (env["RUNCODE_API_BASE"] || saved?.api_base || DEFAULT_API_BASE));
+  // A web base belongs to its API base: one that was saved for another server is not carried over to this one.
+  const ownWeb = apiBase === DEFAULT_API_BASE ? DEFAULT_WEB_BASE : apiBase;
+  const savedWeb = saved?.api_base === apiBase ? saved.web_base : undefined;
+  const webBase = checkBase(flags.webBase ?? (env["RUNCODE_WEB_BASE"] || savedWeb || ownWeb));
+  return Object.freeze({ profile, apiBase, webBase });
+}
+
+/** Remembers a profile's bases and makes it the current one. Throws `io`. */
+export async function saveProfile(paths: Paths, settings: Settings): Promise<void> {
+  const file = await readProfiles(paths);
+  const profiles = { ...file.profiles, [settings.profile]: { api_base: settings.apiBase, web_base: settings.webBase } };
+  await ensurePrivateDir(paths.config);
+  await replaceFile(fileOf(paths), `${JSON.stringify({ current: settings.profile, profiles }, null, 2)}\n`);
+}
+
+async function readProfiles(paths: Paths): Promise<ProfileFile> {
+  const text = await readIfThere(fileOf(paths));
+  if (text === null) return {};
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed as ProfileFile;
+  } catch {
+    // Said below, with the file's name.
+  }
+  throw new RuncodeError("config_invalid", `${fileOf(paths)} is not the JSON object that it should be`, {
+    hint: "mend or remove that file, then log in again",
+  });
+}
+
+/** Takes a base URL; gives it without trailing slash. Throws `usage` when it is none, `insecure_base` when it is plain http beyond this machine. */
+export function checkBase(base: string): string {
+  let url: URL;
+  try {
+    url = new URL(base);
+  } catch {
+    throw new RuncodeError("usage", `not a URL: ${base}`, { hint: "give one such as https://runcode.example.org" });
+  }
+  if (url.username || url.password)
+    throw new RuncodeError("usage", "a base URL must not hold a password", { hint: "log in with a token instead" });
+  if (url.search || url.hash) throw new RuncodeError("usage", `a base URL has no query and no fragment: ${url.origin}`);
+  if (!isSecure(url)) {
+    throw new RuncodeError("insecure_base", `${url.origin} is not https`, {
+      hint: "the token would travel in clear; plain http is for this machine only",
+    });
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+/** https, or http to `localhost`, 127.0.0.0/8 or ::1. The same test on every redirect hop. */
+export function isSecure(url: URL): boolean {
+  if (url.protocol === "https:") return true;
+  return (
+    url.protocol === "http:" &&
+    (url.hostname === "localhost" || /^127(\.\d{1,3}){3}$/.test(url.hostname) || url.hostname === "[::1]")
+  );
+}
