@@ -1,0 +1,106 @@
+// The whole test command: format, lint, types, build, then every test against what was built. Ends with the counts on a
+// line of their own.
+//
+//   npm test                     everything
+//   npm test -- test/gateway     the checks, and the tests whose path matches
+//
+// RUNCODE_TEST_USER names an ordinary account; run as root, the drivers' conformance suite is then run a second time as it,
+// since people run the server either way.
+import { $ } from "bun";
+import { chmod, cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { build } from "./build.ts";
+
+const root = path.dirname(import.meta.dir);
+const filters = process.argv.slice(2);
+const bin = (name: string): string => path.join(root, "node_modules", ".bin", name);
+const scratch = await mkdtemp(path.join(os.tmpdir(), "runcode-test-"));
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+async function step(title: string, work: () => Promise<unknown>): Promise<void> {
+  const started = performance.now();
+  process.stdout.write(`\n== ${title}\n`);
+  await work();
+  process.stdout.write(`   ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+async function check(...argv: string[]): Promise<void> {
+  const { exitCode } = await $`${argv}`.cwd(root).nothrow();
+  if (exitCode !== 0) throw new Error(`${path.basename(argv[0] ?? "")} found something: see above`);
+}
+
+/** Runs vitest on this very Bun; gives what it counted. `as` runs it as another account, in a copy that one can read. */
+async function vitest(paths: readonly string[], as?: string): Promise<Counts> {
+  const report = path.join(scratch, `report-${as ?? "self"}.json`);
+  const dir = as === undefined ? root : await copyFor(as);
+  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`];
+  const argv = [
+    ...become,
+    process.execPath,
+    "--bun",
+    path.join(dir, "node_modules/vitest/vitest.mjs"),
+    "run",
+    ...paths,
+  ];
+  const { exitCode } = await $`${argv} --reporter=default --reporter=json --outputFile.json=${report}`
+    .cwd(dir)
+    .nothrow();
+  const { numPassedTests, numFailedTests, numPendingTests, numTotalTests } = JSON.parse(
+    await readFile(report, "utf8"),
+  ) as Record<string, number>;
+  const counts = { passed: numPassedTests ?? 0, failed: numFailedTests ?? 0, skipped: numPendingTests ?? 0 };
+  // A file that cannot even be loaded counts no test; it must not count as success.
+  if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
+  if ((numTotalTests ?? 0) === 0) counts.failed = Math.max(counts.failed, 1);
+  return counts;
+}
+
+async function copyFor(user: string): Promise<string> {
+  const dir = path.join(scratch, "copy");
+  await chmod(scratch, 0o755);
+  for (const name of [
+    "package.json",
+    "tsconfig.json",
+    "vitest.config.ts",
+    "bin",
+    "src",
+    "test",
+    "scripts",
+    "dist",
+    "node_modules",
+  ]) {
+    await cp(path.join(root, name), path.join(dir, name), { recursive: true, verbatimSymlinks: true });
+  }
+  await $`chown -R ${user} ${dir} ${scratch}`;
+  return dir;
+}
+
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const add = (counts: Counts): void => {
+  for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts[key];
+};
+
+try {
+  await step("format", () => check(bin("prettier"), "--check", "--log-level=warn", "."));
+  await step("lint", () => check(bin("oxlint"), "--type-aware", "--deny-warnings"));
+  await step("types", () => check(bin("tsc"), "--noEmit"));
+  await step("build", build);
+  await step("tests", async () => add(await vitest(filters)));
+  const user = process.env["RUNCODE_TEST_USER"];
+  if (user && process.getuid?.() === 0 && filters.length === 0) {
+    await step(`conformance as ${user}`, async () => add(await vitest(["test/conformance"], user)));
+  }
+} catch (error) {
+  total.failed += 1;
+  console.error(error instanceof Error ? error.message : error);
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed === 0 ? 0 : 1);

@@ -1,0 +1,52 @@
+// Runs the built program as a person or an agent would: the binary, its words, its environment, its exit code.
+import { execa } from "execa";
+import path from "node:path";
+
+export const ROOT = path.resolve(import.meta.dirname, "../..");
+/** The program under test; RUNCODE_BINARY names another build of it. */
+export const BINARY = process.env["RUNCODE_BINARY"] ?? path.join(ROOT, "dist", "runcode");
+
+export interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout as the one JSON document that `--json` promises; throws when it is not exactly that. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** What is piped in; without it stdin is the null device. */
+  readonly stdin?: string | Uint8Array;
+  readonly timeoutMs?: number;
+}
+
+/** Takes the words after `runcode`; gives what came of them. A program that hangs is ended and told by exit code 124. */
+export async function runProgram(
+  words: readonly string[],
+  { env = {}, cwd, stdin, timeoutMs = 60_000 }: RunOptions = {},
+): Promise<Ran> {
+  const result = await execa(BINARY, words, {
+    env: env as Record<string, string>,
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(stdin === undefined ? { stdin: "ignore" as const } : { input: stdin }),
+  });
+  const stdout = String(result.stdout);
+  return {
+    exitCode: result.timedOut ? 124 : (result.exitCode ?? -1),
+    stdout,
+    stderr: String(result.stderr),
+    json<T>() {
+      const lines = stdout.split("\n");
+      if (lines.length !== 2 || lines[1] !== "")
+        throw new Error(`not one JSON document on a line:\n${stdout}\n${String(result.stderr)}`);
+      return JSON.parse(lines[0] as string) as T;
+    },
+  };
+}
