@@ -37,15 +37,15 @@ export async function runProgram(
     ...(cwd === undefined ? {} : { cwd }),
     ...(stdin === undefined ? { stdin: "ignore" as const } : { input: stdin }),
   });
-  const stdout = String(result.stdout);
+  const stdout = result.stdout;
   return {
     exitCode: result.timedOut ? 124 : (result.exitCode ?? -1),
     stdout,
-    stderr: String(result.stderr),
+    stderr: result.stderr,
     json<T>() {
       const lines = stdout.split("\n");
       if (lines.length !== 2 || lines[1] !== "")
-        throw new Error(`not one JSON document on a line:\n${stdout}\n${String(result.stderr)}`);
+        throw new Error(`not one JSON document on a line:\n${stdout}\n${result.stderr}`);
       return JSON.parse(lines[0] as string) as T;
     },
   };
