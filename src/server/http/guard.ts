@@ -1,0 +1,81 @@
+// What holds for every request, whichever route it is for.
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { MAX_BODY_BYTES } from "../../protocol/api.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
+import { errorAnswer } from "./errors.ts";
+import type { AppDeps, AppEnv, HostPolicy, RouteDeps } from "./deps.ts";
+
+/** The address of the peer, as the listener knows it. */
+export function remoteOf(c: Context<AppEnv>): string {
+  // With app.request in a test there is no listener, and no bindings at all.
+  return (c.env as AppEnv["Bindings"] | undefined)?.remote ?? "local";
+}
+
+/**
+ * On loopback, a page of any web site can have its own name resolve to 127.0.0.1 and then counts as our origin (DNS
+ * rebinding). The browser still sends the name it was told, so a foreign `Host` is turned away.
+ */
+export function checkHost(policy: HostPolicy): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const host = c.req.header("host") ?? new URL(c.req.url).host;
+    if (policy && !policy.names.has(hostName(host))) return errorAnswer(c, 421, "this server has another name");
+    return next();
+  };
+}
+
+/** Takes a Host header; gives its name in lower case, without port and final dot; "" for what is none. */
+export function hostName(host: string): string {
+  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::\d{1,5})?$/i.exec(host);
+  return match?.[1]?.toLowerCase() ?? "";
+}
+
+export function securityHeaders({ secure }: Pick<AppDeps, "secure">): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await next();
+    const set = (name: string, value: string): void => {
+      // A page has a policy of its own, made for what is on it.
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    };
+    set("Cache-Control", "no-store");
+    set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    set("Cross-Origin-Opener-Policy", "same-origin");
+    set("Cross-Origin-Resource-Policy", "same-origin");
+    set("Referrer-Policy", "no-referrer");
+    set("X-Content-Type-Options", "nosniff");
+    set("X-Frame-Options", "DENY");
+    if (secure) set("Strict-Transport-Security", "max-age=31536000");
+  };
+}
+
+/** The path only: a query may hold a login code or a state. */
+export function logRequests({ log, clock }: Pick<AppDeps, "log" | "clock">): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const began = clock.now();
+    await next();
+    log(`http ${c.req.method} ${c.req.path.slice(0, 200)} ${c.res.status} ${clock.now() - began} ms`);
+  };
+}
+
+export function boundBody(): MiddlewareHandler<AppEnv> {
+  return bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) => errorAnswer(c as Context<AppEnv>, 413, "the body is larger than 1 MiB"),
+  });
+}
+
+/** `Authorization: Token …`, and nothing else: a cookie that a browser adds by itself opens no API route. */
+export function requireToken({ plane, throttle }: RouteDeps): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const token = /^token ([\x21-\x7e]{1,200})$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const account = token === undefined ? null : plane.accounts.authenticate(token);
+    if (!account) {
+      if (token !== undefined) throttle.failed(remoteOf(c));
+      throw new RuncodeError("unauthorized", token === undefined ? "a token is needed" : "the token is not valid", {
+        hint: "run `runcode login`",
+      });
+    }
+    c.set("account", account);
+    return next();
+  };
+}

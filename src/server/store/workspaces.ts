@@ -1,0 +1,54 @@
+// Table `workspaces`: what each one is, and what it should be. What it *is* at this moment is not kept here: that is
+// true only while this process lives, and after a crash is found out from the driver.
+import type { Database } from "bun:sqlite";
+
+export interface WorkspaceRow {
+  readonly id: number;
+  readonly accountId: number;
+  readonly title: string;
+  readonly customTitle: string | null;
+  readonly image: string | null;
+  readonly flavor: string;
+  readonly driver: string;
+  /** What was asked for last. `deleted` is a deletion that has begun and is carried on after a crash. */
+  readonly desired: "stopped" | "running" | "deleted";
+  /** Why it is in state `error`, for a person. */
+  readonly problem: string | null;
+  readonly createdAt: number;
+}
+
+export interface WorkspacesTable {
+  /** Gives null when the title is taken, in whatever case. */
+  insert(row: Omit<WorkspaceRow, "id" | "desired" | "problem">): WorkspaceRow | null;
+  get(id: number): WorkspaceRow | null;
+  byTitle(title: string): WorkspaceRow | null;
+  all(): WorkspaceRow[];
+  want(id: number, desired: WorkspaceRow["desired"], problem: string | null): void;
+  delete(id: number): void;
+}
+
+const COLUMNS =
+  "id, account_id AS accountId, title, custom_title AS customTitle, image, flavor, driver, desired, problem, created_at AS createdAt";
+
+export function workspacesTable(db: Database): WorkspacesTable {
+  const insert = db.query<WorkspaceRow, [Record<string, string | number | null>]>(
+    `INSERT INTO workspaces (account_id, title, custom_title, image, flavor, driver, desired, created_at)
+     VALUES ($accountId, $title, $customTitle, $image, $flavor, $driver, 'stopped', $createdAt)
+     ON CONFLICT (title) DO NOTHING RETURNING ${COLUMNS}`,
+  );
+  const get = db.query<WorkspaceRow, [number]>(`SELECT ${COLUMNS} FROM workspaces WHERE id = ?`);
+  const byTitle = db.query<WorkspaceRow, [string]>(`SELECT ${COLUMNS} FROM workspaces WHERE title = ?`);
+  const all = db.query<WorkspaceRow, []>(`SELECT ${COLUMNS} FROM workspaces ORDER BY id`);
+  const want = db.query<null, [string, string | null, number]>(
+    "UPDATE workspaces SET desired = ?, problem = ? WHERE id = ?",
+  );
+  const remove = db.query<null, [number]>("DELETE FROM workspaces WHERE id = ?");
+  return {
+    insert: (row) => insert.get({ ...row }),
+    get: (id) => get.get(id),
+    byTitle: (title) => byTitle.get(title),
+    all: () => all.all(),
+    want: (id, desired, problem) => void want.run(desired, problem, id),
+    delete: (id) => void remove.run(id),
+  };
+}

@@ -1,0 +1,229 @@
+// Workspaces as their account sees them: made, listed, started, stopped, deleted. Ownership is checked here, once, for
+// every way in; a workspace of somebody else is `not_found`, so that ids tell nothing.
+import { RuncodeError } from "../../protocol/errors.ts";
+import type { CreateWorkspaceRequest } from "../../protocol/api.ts";
+import type { WorkspaceState } from "../../protocol/workspace.ts";
+import type { Driver, Sandbox } from "../sandboxes/driver.ts";
+import type { Account } from "../store/accounts.ts";
+import type { WorkspaceRow } from "../store/workspaces.ts";
+import type { ControlPlaneDeps } from "./deps.ts";
+import { createMachine, type Machine } from "./machine.ts";
+import { suggestTitles } from "./titles.ts";
+
+/** A workspace as it is at this moment. */
+export interface WorkspaceView {
+  readonly id: number;
+  readonly title: string;
+  readonly customTitle: string | null;
+  readonly state: WorkspaceState;
+  /** In state `error`, why; for a person. */
+  readonly problem: string | null;
+  readonly image: string | null;
+  readonly flavor: string;
+  readonly driver: string;
+  readonly isolation: Driver["isolation"] | null;
+  readonly createdAt: number;
+  readonly webUrl: string;
+}
+
+export interface WorkspaceEvent {
+  readonly workspaceId: number;
+  /** `gone`: it was deleted. */
+  readonly state: WorkspaceState | "gone";
+  /** A line of progress, or the reason of an error. */
+  readonly detail: string | null;
+}
+
+export interface Lifecycle {
+  list(account: Account): WorkspaceView[];
+  /** Throws RuncodeError `not_found`, as all that take an id do. */
+  get(account: Account, id: number): WorkspaceView;
+  /** By title, in whatever case; null when the account has none of that name. */
+  byTitle(account: Account, title: string): WorkspaceView | null;
+  /** Throws `conflict` for a taken title, `bad_request` for an unknown flavor, driver or an image where there are none. */
+  create(account: Account, request: CreateWorkspaceRequest): Promise<WorkspaceView>;
+  /** Resolves when it runs: see Machine. */
+  start(account: Account, id: number): Promise<void>;
+  stop(account: Account, id: number): Promise<void>;
+  /** Throws `conflict` while it runs, unless `force`. */
+  delete(account: Account, id: number, options: { force: boolean }): Promise<void>;
+  /** The running sandbox, for whoever was let in already. Throws `conflict` or `not_found`. */
+  sandbox(id: number): Sandbox;
+  /** Tells of every change of state until the result is called. A listener must not throw. */
+  subscribe(listener: (event: WorkspaceEvent) => void): () => void;
+  /** Once, after the server's start: see Machine. Resolves when every workspace is where it should be. */
+  recover(): Promise<void>;
+  /** Throws when the default driver is not well. */
+  probe(): Promise<void>;
+  /** Stops every sandbox, without forgetting which were running, and closes the drivers. */
+  close(): Promise<void>;
+}
+
+/** How many workspaces are brought back at once after a start of the server. */
+const RECOVER_AT_ONCE = 8;
+
+export function createLifecycle({ store, drivers, clock, endpoints, log }: ControlPlaneDeps): Lifecycle {
+  const machines = new Map<number, Machine>();
+  const listeners = new Set<(event: WorkspaceEvent) => void>();
+  const driverOf = (name: string): Driver | null => drivers.find((driver) => driver.name === name) ?? null;
+
+  const tell = (event: WorkspaceEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const machineOf = (row: WorkspaceRow, fresh = false): Machine => {
+    const known = machines.get(row.id);
+    if (known) return known;
+    const machine = createMachine({
+      title: row.title,
+      driver: driverOf(row.driver),
+      missing: `this server runs without the driver ${row.driver}`,
+      spec: () => {
+        const limits = store.settings.get("flavors")[row.flavor];
+        if (!limits) throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`);
+        return { id: row.id, title: row.title, image: row.image, limits };
+      },
+      record: (desired, problem) => store.workspaces.want(row.id, desired, problem),
+      changed: (state, detail) => {
+        log(`workspace ${row.title}: ${state}${detail === null ? "" : `: ${detail}`}`);
+        tell({ workspaceId: row.id, state, detail });
+      },
+      goal: row.desired === "running" ? "running" : "stopped",
+      problem: row.problem,
+      fresh,
+    });
+    machines.set(row.id, machine);
+    return machine;
+  };
+
+  const view = (row: WorkspaceRow): WorkspaceView => {
+    const machine = machineOf(row);
+    return {
+      id: row.id,
+      title: row.title,
+      customTitle: row.customTitle,
+      state: machine.state,
+      problem: machine.state === "error" ? machine.problem : null,
+      image: row.image,
+      flavor: row.flavor,
+      driver: row.driver,
+      isolation: driverOf(row.driver)?.isolation ?? null,
+      createdAt: row.createdAt,
+      webUrl: `${endpoints().webBase}/w/${row.title}`,
+    };
+  };
+  const own = (account: Account, id: number): WorkspaceRow => {
+    const row = store.workspaces.get(id);
+    if (!row || row.accountId !== account.id) throw new RuncodeError("not_found", `there is no workspace ${id}`);
+    return row;
+  };
+  const insert = (row: Omit<WorkspaceRow, "id" | "desired" | "problem" | "title">, title?: string): WorkspaceRow => {
+    if (title === undefined) {
+      for (const suggestion of suggestTitles()) {
+        const made = store.workspaces.insert({ ...row, title: suggestion });
+        if (made) return made;
+      }
+    }
+    const made = store.workspaces.insert({ ...row, title: title as string });
+    if (!made) throw new RuncodeError("conflict", `the title ${title} is taken`, { hint: "choose another one" });
+    return made;
+  };
+  const remove = async (row: WorkspaceRow, machine: Machine): Promise<void> => {
+    await machine.destroy();
+    store.workspaces.delete(row.id);
+    // Of several that waited for the same deletion only the first has something to tell.
+    if (machines.delete(row.id)) tell({ workspaceId: row.id, state: "gone", detail: null });
+  };
+
+  return {
+    list: (account) =>
+      store.workspaces
+        .all()
+        .filter((row) => row.accountId === account.id)
+        .map(view),
+    get: (account, id) => view(own(account, id)),
+    byTitle: (account, title) => {
+      const row = store.workspaces.byTitle(title);
+      return row?.accountId === account.id ? view(row) : null;
+    },
+    create: async (account, request) => {
+      const name = request.driver ?? drivers[0].name;
+      const driver = driverOf(name);
+      if (!driver) {
+        const hint = `choose one of: ${drivers.map((known) => known.name).join(", ")}`;
+        throw new RuncodeError("bad_request", `this server has no driver ${name}; ${hint}`);
+      }
+      const flavor = request.flavor ?? "default";
+      const flavors = store.settings.get("flavors");
+      if (!Object.hasOwn(flavors, flavor)) {
+        const hint = `choose one of: ${Object.keys(flavors).join(", ")}`;
+        throw new RuncodeError("bad_request", `this server has no flavor ${flavor}; ${hint}`);
+      }
+      if (request.image !== undefined && driver.isolation !== "container") {
+        throw new RuncodeError("bad_request", `the driver ${name} runs no images; leave image out`);
+      }
+      const row = insert(
+        {
+          accountId: account.id,
+          customTitle: request.custom_title ?? null,
+          image: request.image ?? null,
+          flavor,
+          driver: name,
+          createdAt: clock.now(),
+        },
+        request.title,
+      );
+      try {
+        await driver.create({ id: row.id, title: row.title, image: row.image, limits: flavors[flavor] ?? {} });
+      } catch (error) {
+        store.workspaces.delete(row.id);
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new RuncodeError("create_failed", `workspace ${row.title} could not be made: ${reason}`, {
+          cause: error,
+        });
+      }
+      machineOf(row, true);
+      return view(row);
+    },
+    start: async (account, id) => machineOf(own(account, id)).start(),
+    stop: async (account, id) => machineOf(own(account, id)).stop(),
+    delete: async (account, id, { force }) => {
+      const row = own(account, id);
+      const machine = machineOf(row);
+      if (!force && machine.state !== "stopped" && machine.state !== "error") {
+        throw new RuncodeError("conflict", `workspace ${row.title} is ${machine.state}`, { hint: "stop it first" });
+      }
+      await remove(row, machine);
+    },
+    sandbox: (id) => {
+      const row = store.workspaces.get(id);
+      if (!row) throw new RuncodeError("not_found", `there is no workspace ${id}`);
+      const machine = machineOf(row);
+      if (!machine.sandbox) throw new RuncodeError("conflict", `workspace ${row.title} is ${machine.state}`);
+      return machine.sandbox;
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    recover: async () => {
+      const rows = store.workspaces.all();
+      // Every machine begins at once, so that none is shown as stopped while it waits for its turn.
+      const queue = rows.map((row) => ({ row, machine: machineOf(row) })).values();
+      const worker = async (): Promise<void> => {
+        for (const { row, machine } of queue) {
+          if (row.desired === "deleted") await remove(row, machine).catch(() => {});
+          else await machine.recover();
+        }
+      };
+      await Promise.all(Array.from({ length: RECOVER_AT_ONCE }, worker));
+    },
+    probe: async () => {
+      const health = await drivers[0].probe();
+      if (!health.ok) throw new RuncodeError("unavailable", `driver ${drivers[0].name}: ${health.detail}`);
+    },
+    close: async () => {
+      await Promise.all([...machines.values()].map((machine) => machine.halt()));
+      await Promise.all(drivers.map((driver) => driver.close()));
+    },
+  };
+}

@@ -1,0 +1,215 @@
+// The life of one workspace as a loop that brings what is to what is wanted. Start and stop only set the goal, so that
+// any number of calls at once are one piece of work, a stop overtakes a start that has not finished, and no two drivers'
+// calls for one workspace ever run side by side.
+import { RuncodeError } from "../../protocol/errors.ts";
+import type { WorkspaceState } from "../../protocol/workspace.ts";
+import type { Driver, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
+
+export interface MachineDeps {
+  readonly title: string;
+  /** Null when this server has not loaded the workspace's driver. */
+  readonly driver: Driver | null;
+  readonly missing: string;
+  /** Asked at each start, since limits are a setting. */
+  readonly spec: () => SandboxSpec;
+  /** Makes the goal durable. */
+  readonly record: (desired: "running" | "stopped" | "deleted", problem: string | null) => void;
+  readonly changed: (state: WorkspaceState, detail: string | null) => void;
+  readonly goal: "running" | "stopped";
+  readonly problem: string | null;
+  /** A new workspace has no former life to clear up after. */
+  readonly fresh: boolean;
+}
+
+export interface Machine {
+  readonly state: WorkspaceState;
+  /** In state `error`, why. */
+  readonly problem: string | null;
+  readonly sandbox: Sandbox | null;
+  /** Resolves when it runs; throws `start_failed` with the driver's reason, `conflict` when a stop overtook it. */
+  start(): Promise<void>;
+  /** Resolves when nothing runs; throws `stop_failed`, `conflict` when a start overtook it. */
+  stop(): Promise<void>;
+  /** Stops it, forgets its files. Throws `delete_failed`; it may then be called again. */
+  destroy(): Promise<void>;
+  /** After a start of the server: ends what a former life left, and starts it again where that is wanted. Never rejects. */
+  recover(): Promise<void>;
+  /** Stops it because the server goes: what was wanted stays wanted. Never rejects. */
+  halt(): Promise<void>;
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export function createMachine(deps: MachineDeps): Machine {
+  const { driver, title, record, changed } = deps;
+  let goal = deps.goal;
+  let problem = deps.problem;
+  let state: WorkspaceState = problem === null ? "stopped" : "error";
+  let sandbox: Sandbox | null = null;
+  let recovered = deps.fresh;
+  let halted = false;
+  let doomed = false;
+  let starting: AbortController | null = null;
+  let work: Promise<void> | null = null;
+  let destroying: Promise<void> | null = null;
+
+  const become = (next: WorkspaceState, detail: string | null = null): void => {
+    state = next;
+    changed(next, detail);
+  };
+  const fail = (reason: string, keepGoal = false): void => {
+    goal = "stopped";
+    problem = reason;
+    if (!keepGoal && !halted && !doomed) record("stopped", reason);
+    become("error", reason);
+  };
+  const adopt = (fresh: Sandbox): void => {
+    sandbox = fresh;
+    problem = null;
+    become("running");
+    void fresh.ended.then(({ reason }) => {
+      if (sandbox !== fresh || state === "stopping") return;
+      sandbox = null;
+      fail(`it ended by itself: ${reason}`);
+    });
+  };
+
+  const bringUp = async (afterCrash: boolean): Promise<void> => {
+    become("starting");
+    starting = new AbortController();
+    try {
+      if (!driver) throw new RuncodeError("unavailable", deps.missing);
+      await driver.create(deps.spec());
+      starting.signal.throwIfAborted();
+      adopt(
+        await driver.start(deps.spec(), {
+          signal: starting.signal,
+          progress: (line) => state === "starting" && changed("starting", line),
+        }),
+      );
+    } catch (error) {
+      if (goal === "running") fail(reasonOf(error), afterCrash);
+      else become("stopped");
+    } finally {
+      starting = null;
+    }
+  };
+
+  /** Says whether it worked: one that cannot be stopped keeps its sandbox, so that stopping can be tried again. */
+  const bringDown = async (running: Sandbox): Promise<boolean> => {
+    become("stopping");
+    try {
+      await running.stop();
+      sandbox = null;
+      become("stopped");
+      return true;
+    } catch (error) {
+      fail(`it could not be stopped: ${reasonOf(error)}`);
+      return false;
+    }
+  };
+
+  const clearUp = async (): Promise<boolean> => {
+    if (goal === "running") become("starting", "clearing up after the last run");
+    try {
+      const alive = (await driver?.recover(deps.spec())) ?? null;
+      recovered = true;
+      if (alive) adopt(alive);
+      return true;
+    } catch (error) {
+      fail(`the last run could not be cleared up: ${reasonOf(error)}`, true);
+      return false;
+    }
+  };
+
+  const loop = async (): Promise<void> => {
+    let afterCrash = false;
+    for (;;) {
+      if (!recovered) {
+        if (!(await clearUp())) return;
+        afterCrash = true;
+      } else if (sandbox && (goal === "stopped" || state === "error")) {
+        if (!(await bringDown(sandbox))) return;
+      } else if (goal === "running" && !sandbox) await bringUp(afterCrash);
+      else return;
+    }
+  };
+  const settle = (): Promise<void> => {
+    work ??= loop().finally(() => {
+      work = null;
+    });
+    return work;
+  };
+
+  const refuseIfGoing = (): void => {
+    if (doomed) throw new RuncodeError("not_found", `workspace ${title} is being deleted`);
+    if (halted) throw new RuncodeError("unavailable", "the server is shutting down");
+  };
+  const stopSoon = (): Promise<void> => {
+    goal = "stopped";
+    starting?.abort(new RuncodeError("interrupted", "stopped while it was starting"));
+    return settle();
+  };
+
+  return {
+    get state() {
+      return state;
+    },
+    get problem() {
+      return problem;
+    },
+    get sandbox() {
+      return state === "running" ? sandbox : null;
+    },
+    start: async () => {
+      refuseIfGoing();
+      if (goal !== "running") {
+        record("running", null);
+        goal = "running";
+      }
+      await settle();
+      if (state === "running") return;
+      if (state === "error") {
+        throw new RuncodeError("start_failed", `workspace ${title} did not start: ${problem ?? "unknown reason"}`);
+      }
+      throw new RuncodeError("conflict", `workspace ${title} was stopped while it was starting`);
+    },
+    stop: async () => {
+      refuseIfGoing();
+      // Someone who stops a workspace in error has seen why; it is then simply stopped.
+      if (goal !== "stopped" || problem !== null) record("stopped", null);
+      const was = problem;
+      problem = null;
+      if (state === "error" && !sandbox && recovered) become("stopped");
+      await stopSoon();
+      if (state === "stopped") return;
+      if (state === "error") throw new RuncodeError("stop_failed", `workspace ${title}: ${problem ?? was ?? "error"}`);
+      throw new RuncodeError("conflict", `workspace ${title} was started while it was stopping`);
+    },
+    destroy: () => {
+      doomed = true;
+      destroying ??= (async () => {
+        record("deleted", null);
+        await stopSoon();
+        if (sandbox || !recovered) throw new RuncodeError("delete_failed", `workspace ${title}: ${problem}`);
+        if (!driver) throw new RuncodeError("delete_failed", `workspace ${title}: ${deps.missing}`);
+        become("stopping", "deleting its files");
+        try {
+          await driver.delete(deps.spec());
+        } catch (error) {
+          fail(`its files could not be deleted: ${reasonOf(error)}`);
+          throw new RuncodeError("delete_failed", `workspace ${title}: ${problem}`, { cause: error });
+        }
+      })().finally(() => {
+        destroying = null;
+      });
+      return destroying;
+    },
+    recover: () => settle(),
+    halt: async () => {
+      halted = true;
+      await destroying?.catch(() => {});
+      await stopSoon();
+    },
+  };
+}
