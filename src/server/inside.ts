@@ -1,0 +1,10 @@
+// The hidden commands of this binary that run inside a sandbox, by name. The server starts itself again to have them there.
+
+export interface InsideCommand {
+  /** Takes the arguments after the name; gives the exit code. */
+  main(argv: readonly string[]): Promise<number>;
+}
+
+export const INSIDE: Readonly<Record<string, () => Promise<InsideCommand>>> = {
+  "sftp-server": () => import("./gateway/sftp/main.ts"),
+};
