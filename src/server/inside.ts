@@ -1,4 +1,5 @@
 // The hidden commands of this binary that run inside a sandbox, by name. The server starts itself again to have them there.
+// They read nothing but their arguments and their standard streams: no configuration, no state.
 
 export interface InsideCommand {
   /** Takes the arguments after the name; gives the exit code. */
@@ -7,4 +8,5 @@ export interface InsideCommand {
 
 export const INSIDE: Readonly<Record<string, () => Promise<InsideCommand>>> = {
   "sftp-server": () => import("./gateway/sftp/main.ts"),
+  "sandbox-relay": () => import("./sandboxes/relay.ts"),
 };

@@ -1,0 +1,25 @@
+// Sandboxes: where workspaces' processes live. driver.ts is the contract; process/ and namespace/ are the two engines that
+// need nothing installed beyond the machine itself. What both are made of lies beside them: launch.ts (a process on pipes),
+// terminal.ts (one on a pty), tree.ts (whose process is whose), cgroup.ts (limits, freezing, ending all at once),
+// sockets.ts (forwards), home.ts (the files that outlive everything). test/conformance holds each driver to one suite.
+import { RuncodeError } from "../../protocol/errors.ts";
+import type { Driver } from "./driver.ts";
+import type { EmbeddedOptions } from "./home.ts";
+
+export type { EmbeddedOptions } from "./home.ts";
+
+/** In the order of preference: the first that is healthy is a server's default. */
+export const DRIVERS = ["process"] as const;
+export type DriverName = (typeof DRIVERS)[number];
+
+/** Takes a driver's name and what it needs to know of this machine; gives the driver, probed by nobody yet. Throws `usage`. */
+export async function createDriver(name: string, options: EmbeddedOptions): Promise<Driver> {
+  switch (name) {
+    case "process":
+      return new (await import("./process/driver.ts")).ProcessDriver(options);
+    default:
+      throw new RuncodeError("usage", `there is no driver named ${JSON.stringify(name)}`, {
+        hint: `choose one of: ${DRIVERS.join(", ")}`,
+      });
+  }
+}

@@ -1,0 +1,137 @@
+// One process on a pseudo-terminal, by Bun.Terminal. What its interface does not offer is made here: an end of output that
+// is exact, a stop of the output when nobody reads it, end-of-file, and a hang-up.
+import { Readable, Writable } from "node:stream";
+import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
+import { exitOf, signalGroup, type Launch } from "./launch.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
+
+/** termios bits that Linux and macOS number differently. */
+const ICANON = process.platform === "darwin" ? 0x100 : 0x2;
+const IXON = process.platform === "darwin" ? 0x200 : 0x400;
+const XOFF = "\x13";
+const XON = "\x11";
+const EOT = "\x04";
+
+/** Unread output above which the terminal is stopped. */
+const HIGH_WATER = 256 * 1024;
+/** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
+const LINGER_MS = 100;
+/** Between the hang-up and the certain end. */
+const HANGUP_GRACE_MS = 500;
+
+/**
+ * Starts a process on a fresh terminal. `controlling` says that the process shall own it at once; a launch that enters a
+ * namespace first takes it from inside instead (setsid --ctty). Throws RuncodeError `io` when it cannot be started.
+ */
+export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boolean): SandboxProcess {
+  let stopped: { readonly ixonWasOn: boolean } | null = null;
+  let last = 0;
+  let lingering: NodeJS.Timeout | undefined;
+
+  const stdout = new Readable({
+    highWaterMark: HIGH_WATER,
+    read: () => {
+      if (!stopped || terminal.closed) return;
+      // Where a program has switched IXON off since, the kernel has let the output go on by itself; a ^Q would be input now.
+      if (terminal.inputFlags & IXON) {
+        if (stopped.ixonWasOn) terminal.write(XON);
+        else terminal.inputFlags &= ~IXON;
+      }
+      stopped = null;
+      if (!running) linger();
+    },
+    destroy: (error, done) => {
+      terminal.close();
+      done(error);
+    },
+  });
+  const stdin = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      last = chunk.at(-1) ?? last;
+      if (!terminal.closed) terminal.write(chunk);
+      done();
+    },
+    final: (done) => {
+      // In canonical mode ^D ends the line it is on; only on an empty one is it the end of the file.
+      if (!terminal.closed && terminal.localFlags & ICANON) terminal.write(last === 0 || last === 10 ? EOT : EOT + EOT);
+      done();
+    },
+  });
+  const end = (): void => {
+    clearTimeout(lingering);
+    if (!stdout.readableEnded && !stdout.destroyed) stdout.push(null);
+    if (!terminal.closed) terminal.close();
+  };
+  const linger = (): void => {
+    clearTimeout(lingering);
+    if (stopped) return;
+    lingering = setTimeout(end, LINGER_MS);
+  };
+
+  let running = true;
+  let settle: (exit: ProcessExit) => void = () => {};
+  const exited = new Promise<ProcessExit>((resolve) => (settle = resolve));
+  let child: Bun.Subprocess;
+  try {
+    child = Bun.spawn([...what.argv], {
+      cwd: what.cwd,
+      env: { ...what.env, TERM: pty.term },
+      detached: controlling,
+      // Given inline, Bun closes its own copy of the terminal's far side, so that `exit` tells of its last user's leaving.
+      terminal: {
+        cols: pty.columns,
+        rows: pty.rows,
+        data: (_terminal, data) => {
+          if (stdout.destroyed || stdout.readableEnded) return;
+          // Bun.Terminal cannot be paused, so the terminal itself is: ^S stops its output in the kernel, with every program.
+          if (!stdout.push(Buffer.from(data)) && !stopped) {
+            stopped = { ixonWasOn: (terminal.inputFlags & IXON) !== 0 };
+            terminal.inputFlags |= IXON;
+            terminal.write(XOFF);
+          }
+          if (!running) linger();
+        },
+        exit: end,
+      },
+      onExit: (_child, code, signal) => {
+        running = false;
+        settle(exitOf(code, signal === null ? null : signalName(signal)));
+        linger();
+      },
+    });
+  } catch (error) {
+    throw new RuncodeError("io", "cannot start a process on a terminal", { cause: error });
+  }
+  const terminal = child.terminal as Bun.Terminal;
+  what.started?.(child.pid);
+  return {
+    stdin,
+    stdout,
+    stderr: null,
+    exited,
+    resize: (columns, rows) => {
+      if (!terminal.closed) terminal.resize(columns, rows);
+    },
+    signal: (name) => {
+      if (running) signalGroup(what.group(child.pid), name);
+    },
+    kill: () => {
+      const group = running ? what.group(child.pid) : 0;
+      stdin.destroy();
+      stdout.destroy();
+      if (!running) return;
+      // The hang-up lets a shell tell its jobs; what does not leave for it is ended.
+      setTimeout(() => {
+        if (!running) return;
+        signalGroup(group, "KILL");
+        signalGroup(what.group(child.pid), "KILL");
+        child.kill("SIGKILL");
+      }, HANGUP_GRACE_MS);
+    },
+  };
+}
+
+function signalName(signal: number | string): string {
+  return typeof signal === "string" ? signal : (signals.get(signal) ?? "KILL");
+}
+const signals = new Map(Object.entries((await import("node:os")).constants.signals).map(([name, n]) => [n, name]));

@@ -1,0 +1,184 @@
+// Running programs in a sandbox: what goes in, what comes out, and how they end.
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
+import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
+
+describe.each(DRIVERS)("processes under the %s driver", (name) => {
+  let on: Subject;
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    on = await subject(name);
+    sandbox = await on.sandbox();
+  });
+  afterAll(async () => await on.close());
+
+  test("an argv arrives as it is, whatever is in it", async () => {
+    const arg = fc.oneof(
+      fc.string({ unit: "grapheme", maxLength: 40 }),
+      fc.constantFrom("", "-n", "--", "$(id)", "`id`", "a\nb", "'", '"', "\\", "*", "~", "%s", "!", "\r\n", "=x"),
+    );
+    const clean = arg.map((text) => text.replaceAll("\0", "")).filter((text) => text.isWellFormed());
+    await fc.assert(
+      fc.asyncProperty(fc.array(clean, { maxLength: 6 }), async (args) => {
+        const { stdout, exit } = await run(sandbox, ["/usr/bin/printf", "<%s>\\n", "first", ...args]);
+        expect(stdout).toBe(["first", ...args].map((text) => `<${text}>\n`).join(""));
+        expect(exit).toEqual({ code: 0 });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("bytes that are no UTF-8 pass through a shell line, stdin and stdout unchanged", async () => {
+    const { stdout } = await run(sandbox, "printf '\\377\\200\\000\\n' | od -An -tx1");
+    expect(stdout.trim()).toBe("ff 80 00 0a");
+  });
+
+  test("a shell line is run by the workspace's shell, and an empty argv is refused", async () => {
+    expect((await run(sandbox, "echo a && echo b | tr b c")).stdout).toBe("a\nc\n");
+    await expect(sandbox.exec({ command: [] })).rejects.toMatchObject({ code: "bad_request" });
+    await expect(sandbox.exec({ command: ["a\0b"] })).rejects.toMatchObject({ code: "bad_request" });
+  });
+
+  test("a program that is not there exits 127 and says so on stderr", async () => {
+    const { stderr, exit } = await run(sandbox, ["no-such-program-here"]);
+    expect(exit).toEqual({ code: 127 });
+    expect(stderr).toContain("no-such-program-here");
+  });
+
+  test("the environment is the sandbox's own with the request's on top, and nothing of the server's", async () => {
+    process.env["RUNCODE_TOKEN_OF_THE_SERVER"] = "secret";
+    const { stdout } = await run(sandbox, ["env"], { env: { LC_GREETING: "a b\n'c'", LD_PRELOAD_X: "1" } });
+    expect(stdout).toContain("LC_GREETING=a b\n'c'\n");
+    expect(stdout).toContain(`HOME=${sandbox.home}\n`);
+    expect(stdout).toContain(`USER=${sandbox.user}\n`);
+    expect(stdout).toMatch(/^PATH=.*\/usr\/bin/m);
+    expect(stdout).toMatch(/^SHELL=\//m);
+    expect(stdout).not.toContain("secret");
+    expect(stdout.split("\n").filter((line) => /^[A-Z_a-z0-9]+=/.test(line)).length).toBeLessThan(20);
+    await expect(sandbox.exec({ command: ["env"], env: { "A=B": "c" } })).rejects.toMatchObject({
+      code: "bad_request",
+    });
+  });
+
+  test("a process starts in the home directory or where it is told to", async () => {
+    expect((await run(sandbox, ["pwd"])).stdout.trim()).toBe(sandbox.home);
+    expect((await run(sandbox, ["pwd"], { cwd: sandbox.workdir })).stdout.trim()).toBe(sandbox.workdir);
+    expect((await run(sandbox, "mkdir -p -- '-a b' && cd ./'-a b' && pwd")).stdout.trim()).toBe(`${sandbox.home}/-a b`);
+    expect((await run(sandbox, ["pwd"], { cwd: `${sandbox.home}/-a b` })).stdout.trim()).toBe(`${sandbox.home}/-a b`);
+  });
+
+  test("a directory that is not there is named in the error", async () => {
+    await expect(sandbox.exec({ command: ["pwd"], cwd: "/no/such/place" })).rejects.toMatchObject({
+      code: "not_found",
+      message: expect.stringContaining("/no/such/place") as string,
+    });
+  });
+
+  test("the end of stdin is the end of the file", async () => {
+    const { stdout, exit } = await run(sandbox, ["cat"], { input: "one\ntwo" });
+    expect(stdout).toBe("one\ntwo");
+    expect(exit).toEqual({ code: 0 });
+  });
+
+  test("stdout and stderr stay apart", async () => {
+    const { stdout, stderr } = await run(sandbox, "echo out; echo err >&2; echo out2");
+    expect([stdout, stderr]).toEqual(["out\nout2\n", "err\n"]);
+  });
+
+  test("an exit code comes back as it was, a signal by its name", async () => {
+    expect((await run(sandbox, "exit 3")).exit).toEqual({ code: 3 });
+    expect((await run(sandbox, "exit 143")).exit).toEqual({ code: 143 });
+    expect((await run(sandbox, "kill -TERM $$")).exit).toMatchObject({ signal: "TERM" });
+    expect((await run(sandbox, "kill -KILL $$")).exit).toMatchObject({ signal: "KILL" });
+  });
+
+  test("a signal reaches the process and its children, who may answer it", async () => {
+    const process = await sandbox.exec({
+      command:
+        "trap 'echo caught; exit 7' INT; sh -c 'trap \"echo child; exit\" INT; echo ready; sleep 100 & wait' & wait",
+    });
+    await seen(process.stdout, "ready");
+    process.signal("NO-SUCH-SIGNAL");
+    process.signal("INT");
+    // A background child of a shell without job control ignores INT; the shell itself takes it.
+    await seen(process.stdout, "caught");
+    expect(await process.exited).toEqual({ code: 7 });
+    process.kill();
+  });
+
+  test("kill ends the whole group and is harmless afterwards", async () => {
+    const process = await sandbox.exec({ command: "trap '' TERM HUP INT; sleep 1000 & echo $!; wait" });
+    await seen(process.stdout, "\n");
+    process.kill();
+    expect(await process.exited).toMatchObject({ signal: "KILL" });
+    process.kill();
+    expect((await run(sandbox, "ps -e -o args | grep '[s]leep 1000'")).stdout).toBe("");
+  });
+
+  test("a gigabyte that nobody reads stops the program and not the server", async () => {
+    const process = await sandbox.exec({ command: ["head", "-c", "1073741824", "/dev/zero"] });
+    process.stdout.on("readable", () => {});
+    await new Promise((resolve) => process.stdout.once("readable", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(process.stdout.readableLength).toBeLessThan(1024 * 1024);
+    process.stdout.removeAllListeners("readable");
+    let bytes = 0;
+    for await (const chunk of process.stdout) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(1073741824);
+    expect(await process.exited).toEqual({ code: 0 });
+  });
+
+  test("much input and much output at once arrive whole", async () => {
+    const process = await sandbox.exec({ command: ["cat"] });
+    const sent = createHash("sha256");
+    const got = createHash("sha256");
+    const chunk = Buffer.alloc(65_536, "runcode.");
+    const writing = (async () => {
+      for (let i = 0; i < 512; i++) {
+        chunk.writeUInt32LE(i);
+        sent.update(chunk);
+        if (!process.stdin.write(Buffer.from(chunk)))
+          await new Promise((resolve) => process.stdin.once("drain", resolve));
+      }
+      process.stdin.end();
+    })();
+    for await (const part of process.stdout) got.update(part as Buffer);
+    await writing;
+    expect(got.digest("hex")).toBe(sent.digest("hex"));
+  });
+
+  test("a program whose reader has left gets SIGPIPE", async () => {
+    const process = await sandbox.exec({ command: ["yes"] });
+    await seen(process.stdout, "y\n");
+    process.stdout.destroy();
+    expect(await process.exited).toBeDefined();
+  });
+
+  test("a program that closes its stdin does not hurt who writes to it", async () => {
+    const process = await sandbox.exec({ command: "exec <&-; echo closed; sleep 0.2; exit 4" });
+    await seen(process.stdout, "closed");
+    process.stdin.write(Buffer.alloc(1024 * 1024));
+    expect(await process.exited).toEqual({ code: 4 });
+  });
+
+  test("the shell's exit is told although a background process keeps its output open", async () => {
+    const process = await sandbox.exec({ command: "sleep 1000 & exit 5" });
+    expect(await process.exited).toEqual({ code: 5 });
+    process.kill();
+  });
+
+  test("two hundred at once all come back right", async () => {
+    const codes = await Promise.all(
+      Array.from({ length: 200 }, async (_, i) => (await run(sandbox, [`/bin/sh`, "-c", `exit ${i % 100}`])).exit),
+    );
+    expect(codes).toEqual(Array.from({ length: 200 }, (_, i) => ({ code: i % 100 })));
+  });
+
+  test("files are made with the sandbox's own rights in its home", async () => {
+    await mkdir(on.dataDir, { recursive: true });
+    expect((await run(sandbox, "umask; echo hello > f && cat f && rm f")).stdout).toContain("hello");
+  });
+});

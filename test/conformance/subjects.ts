@@ -1,0 +1,100 @@
+// What the conformance suite is run on: each driver with the program it starts inside, in a data directory of its own.
+import { execFile } from "node:child_process";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
+import { createDriver, DRIVERS, type DriverName } from "../../src/server/sandboxes/index.ts";
+
+export interface Subject {
+  readonly driver: Driver;
+  readonly dataDir: string;
+  /** A workspace that no other test has. */
+  readonly spec: (limits?: SandboxSpec["limits"]) => SandboxSpec;
+  /** Made and running; stopped and deleted by `close`. */
+  readonly sandbox: (limits?: SandboxSpec["limits"]) => Promise<Sandbox>;
+  readonly close: () => Promise<void>;
+}
+
+export { DRIVERS };
+
+/** Takes a driver's name; gives it ready for use, in a new data directory. */
+export async function subject(name: DriverName): Promise<Subject> {
+  const dataDir = await realpath(await mkdtemp(path.join(tmpdir(), "runcode-conformance-")));
+  const driver = await createDriver(name, { dataDir, self: [await insideProgram(dataDir)] });
+  const used: [SandboxSpec, Sandbox | null][] = [];
+  let next = 1;
+  const spec: Subject["spec"] = (limits = {}) => {
+    const id = next++;
+    const made = { id, title: `box-${id}`, image: null, limits };
+    used.push([made, null]);
+    return made;
+  };
+  return {
+    driver,
+    dataDir,
+    spec,
+    sandbox: async (limits) => {
+      const made = spec(limits);
+      await driver.create(made);
+      const sandbox = await driver.start(made);
+      used.push([made, sandbox]);
+      return sandbox;
+    },
+    close: async () => {
+      await Promise.all(used.map(async ([, sandbox]) => await sandbox?.stop({ graceMs: 0 })));
+      for (const [spec] of used) await driver.delete(spec);
+      await driver.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One file with the helpers in it: a sandbox that shows nothing of the host's disk could not load the sources. */
+async function insideProgram(dir: string): Promise<string> {
+  const out = path.join(dir, "runcode");
+  const main = path.join(import.meta.dirname, "inside-main.ts");
+  await promisify(execFile)(process.execPath, ["build", "--compile", main, "--outfile", out]);
+  return out;
+}
+
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exit: Awaited<SandboxProcess["exited"]>;
+}
+
+/** Runs a command to its end, with `input` on its stdin. */
+export async function run(
+  sandbox: Sandbox,
+  command: ExecRequest["command"],
+  { input = "", ...request }: Omit<ExecRequest, "command"> & { input?: string } = {},
+): Promise<Outcome> {
+  const process = await sandbox.exec({ command, ...request });
+  process.stdin.end(input);
+  const [stdout, stderr, exit] = await Promise.all([
+    text(process.stdout),
+    process.stderr ? text(process.stderr) : "",
+    process.exited,
+  ]);
+  return { stdout, stderr, exit };
+}
+
+/** Resolves with what came so far once `wanted` is in it; rejects when the stream ends before. */
+export async function seen(stream: NodeJS.ReadableStream, wanted: string | RegExp): Promise<string> {
+  let sofar = "";
+  return await new Promise((resolve, reject) => {
+    const look = (chunk: Buffer): void => {
+      sofar += chunk.toString();
+      if (typeof wanted === "string" ? !sofar.includes(wanted) : !wanted.test(sofar)) return;
+      stream.off("data", look).off("end", gone);
+      stream.pause();
+      resolve(sofar);
+    };
+    const gone = (): void => reject(new Error(`ended before ${String(wanted)}: ${JSON.stringify(sofar)}`));
+    stream.on("data", look).on("end", gone);
+    stream.resume();
+  });
+}

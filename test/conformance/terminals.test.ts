@@ -1,0 +1,107 @@
+// Programs on a pseudo-terminal: size, signals by key, end-of-file, hang-up, and every last byte.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DRIVERS, seen, subject, type Subject } from "./subjects.ts";
+import { buffer, text } from "node:stream/consumers";
+import type { Sandbox, SandboxProcess } from "../../src/server/sandboxes/driver.ts";
+
+const pty = { term: "xterm-256color", columns: 101, rows: 37 };
+
+describe.each(DRIVERS)("terminals under the %s driver", (name) => {
+  let on: Subject;
+  let sandbox: Sandbox;
+  const exec = async (command: string | null | readonly string[]): Promise<SandboxProcess> =>
+    await sandbox.exec({ command, pty });
+  beforeAll(async () => {
+    on = await subject(name);
+    sandbox = await on.sandbox();
+  });
+  afterAll(async () => await on.close());
+
+  test("the terminal has the size and the name that were asked for, and one stream", async () => {
+    const process = await exec("stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo three; : </dev/tty");
+    expect(process.stderr).toBeNull();
+    expect(await text(process.stdout)).toBe("37 101\r\nxterm-256color\r\nthree\r\n");
+    expect(await process.exited).toEqual({ code: 0 });
+  });
+
+  test("a resize reaches the program as SIGWINCH with the new size", async () => {
+    const process = await exec("trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done");
+    await seen(process.stdout, "ready");
+    process.resize(120, 50);
+    await seen(process.stdout, "50 120");
+    expect(await process.exited).toEqual({ code: 0 });
+  });
+
+  test("^C interrupts what is in the foreground, and its answer counts", async () => {
+    const process = await exec("trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done");
+    await seen(process.stdout, "ready");
+    process.stdin.write("\x03");
+    expect(await process.exited).toEqual({ code: 9 });
+    const sleeper = await exec("echo ready; exec sleep 1000");
+    await seen(sleeper.stdout, "ready");
+    sleeper.stdin.write("\x03");
+    expect(await sleeper.exited).toMatchObject({ signal: "INT" });
+  });
+
+  test("a signal goes where ^C would go", async () => {
+    const process = await exec("trap 'exit 8' TERM; echo ready; while :; do sleep 0.05; done");
+    await seen(process.stdout, "ready");
+    process.signal("TERM");
+    expect(await process.exited).toEqual({ code: 8 });
+  });
+
+  test("ending stdin is end-of-file", async () => {
+    const process = await exec("cat; echo over");
+    process.stdin.end("half a line");
+    expect(await text(process.stdout)).toContain("over");
+    expect(await process.exited).toEqual({ code: 0 });
+  });
+
+  test("an interactive shell has job control and runs what is typed", async () => {
+    const process = await exec(null);
+    process.stdin.write("sleep 1000 &\nkill %1 && echo killed-$((40+2))\nexit 6\n");
+    const output = await text(process.stdout);
+    expect(output).toContain("killed-42");
+    expect(output).not.toContain("no job control");
+    expect(await process.exited).toEqual({ code: 6 });
+  });
+
+  test("the last byte comes before the end of the stream, however much there is", async () => {
+    for (let round = 0; round < 10; round++) {
+      const process = await exec("head -c 300000 /dev/zero | tr '\\0' x; printf END");
+      const all = await buffer(process.stdout);
+      expect(all.length).toBe(300_003);
+      expect(all.subarray(-3).toString()).toBe("END");
+    }
+  });
+
+  test("output that nobody reads stops the program, and goes on where it was", async () => {
+    const process = await exec("stty -ixon raw; head -c 80000000 /dev/zero | tr '\\0' x; printf END");
+    await new Promise((resolve) => process.stdout.once("readable", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(process.stdout.readableLength).toBeLessThan(16 * 1024 * 1024);
+    const all = await buffer(process.stdout);
+    expect(all.length).toBe(80_000_003);
+    expect(all.subarray(-3).toString()).toBe("END");
+  });
+
+  test("a hang-up reaches the shell and its job", async () => {
+    const process = await exec("trap 'exit 0' HUP; echo ready; while :; do sleep 0.05; done");
+    await seen(process.stdout, "ready");
+    process.kill();
+    expect(await process.exited).toEqual({ code: 0 });
+  });
+
+  test("a program that will not hear the hang-up is ended all the same", async () => {
+    const process = await exec("trap '' HUP TERM INT; echo ready; while :; do sleep 0.05; done");
+    await seen(process.stdout, "ready");
+    process.kill();
+    expect(await process.exited).toMatchObject({ signal: "KILL" });
+  });
+
+  test("a background process that holds the terminal does not keep the stream open", async () => {
+    const process = await exec("trap '' HUP; sleep 1000 & printf last; exit 2");
+    expect(await text(process.stdout)).toBe("last");
+    expect(await process.exited).toEqual({ code: 2 });
+  });
+});
