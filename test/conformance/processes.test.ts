@@ -1,7 +1,7 @@
 // Running programs in a sandbox: what goes in, what comes out, and how they end.
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
