@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 9));
   }
-  const signal = interruption();
+  const interrupts = interruption();
   const exit = await run(
     {
       version: VERSION,
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       env: process.env,
       registry: COMMANDS,
       groups: GROUPS,
-      context: (flags, out) => buildContext(flags, out, streams, signal),
+      context: (flags, out) => buildContext(flags, out, streams, interrupts),
     },
     argv,
   );
@@ -40,22 +40,28 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** How long a command may take to end in good order after the first signal; the second signal ends it at once. */
 const GRACE_MS = 3000;
 
-function interruption(): AbortSignal {
+function interruption(): { signal: AbortSignal; drains: () => void } {
   const controller = new AbortController();
+  let patient = false;
   const on = (name: NodeJS.Signals, error: RuncodeError, exit: number): void => {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(exit);
       controller.abort(error);
-      setTimeout(() => process.exit(exit), GRACE_MS).unref();
+      if (!patient) setTimeout(() => process.exit(exit), GRACE_MS).unref();
     });
   };
   on("SIGINT", new RuncodeError("interrupted", "interrupted"), 130);
   on("SIGTERM", new RuncodeError("terminated", "terminated"), 143);
   on("SIGHUP", new RuncodeError("terminated", "the terminal is gone"), 143);
-  return controller.signal;
+  return { signal: controller.signal, drains: () => void (patient = true) };
 }
 
-function buildContext(flags: GlobalFlags, out: Output, streams: Streams, signal: AbortSignal): Context {
+function buildContext(
+  flags: GlobalFlags,
+  out: Output,
+  streams: Streams,
+  interrupts: ReturnType<typeof interruption>,
+): Context {
   const { env, platform } = process;
   const paths = resolvePaths(env, platform, env[platform === "win32" ? "USERPROFILE" : "HOME"] || os.homedir());
   const mayAsk = !flags.noInput && !flags.json && !env["RUNCODE_NO_INPUT"];
@@ -73,7 +79,7 @@ function buildContext(flags: GlobalFlags, out: Output, streams: Streams, signal:
     clock: systemClock,
     flags,
     out,
-    signal,
+    ...interrupts,
     prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, flags })),
     tokens: lazy(async () => {

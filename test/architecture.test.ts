@@ -25,6 +25,10 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     ["context", "cli", "bundle", "ssh", "api", "platform", "protocol", "server"],
     "serve is the one door to the server",
   ],
+  "commands/serve-token": [
+    ["context", "cli", "platform", "protocol", "server"],
+    "the owner's tokens are made on the server's own machine, in its own store",
+  ],
   "server/store": [["protocol", "platform"], "the store and the sandboxes never see each other"],
   "server/sandboxes": [["protocol", "platform"], "a driver knows nothing of accounts, keys or HTTP"],
   "server/workspaces": [

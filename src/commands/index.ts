@@ -2,7 +2,10 @@
 import type { Registry } from "../cli/registry.ts";
 import type { Context } from "../context.ts";
 
-export const COMMANDS: Registry<Context> = {};
+export const COMMANDS: Registry<Context> = {
+  serve: { load: () => import("./serve.ts") },
+  "serve token": { load: () => import("./serve-token.ts") },
+};
 
 /** In which order help shows them, and under which titles. */
 export const GROUPS: readonly (readonly [title: string, names: readonly string[]])[] = [

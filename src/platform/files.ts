@@ -68,23 +68,31 @@ function asIo(what: string): (cause: unknown) => never {
 }
 
 /**
- * Runs `work` while this process alone holds the lock `file`. The lock is SQLite's exclusive lock on an empty database:
- * the kernel lets go of it when the holder dies, however it dies, so there is no stale lock to break and no race in
- * breaking it. Waits `waitMs` at most, then throws RuncodeError `timeout`.
+ * Takes the lock `file` for this process alone; gives what lets go of it. The lock is SQLite's exclusive lock on an empty
+ * database: the kernel lets go of it when the holder dies, however it dies, so there is no stale lock to break and no race
+ * in breaking it. Waits `waitMs` at most, then throws RuncodeError `timeout`.
  */
-export async function withLock<T>(file: string, work: () => Promise<T>, waitMs = 60_000): Promise<T> {
+export async function takeLock(file: string, waitMs: number): Promise<() => void> {
   await ensurePrivateDir(path.dirname(file));
-  await (await open(file, "a", 0o600).catch(asIo(`cannot lock ${file}`))).close();
+  // Only a file that is not there is opened by us: closing any descriptor of a file drops all POSIX locks that this process
+  // has on it (fcntl(2)), so a second caller in this process would take the lock away from the first.
+  await open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).then(
+    (handle) => handle.close(),
+    (error: unknown) => {
+      if (errno(error) !== "EEXIST") throw ioError(`cannot lock ${file}`, error);
+    },
+  );
   const { Database } = await import("bun:sqlite");
   const deadline = Date.now() + waitMs;
-  const lock = new Database(file, { readwrite: true, create: false });
+  let lock: InstanceType<typeof Database> | undefined;
   try {
+    lock = new Database(file, { readwrite: true, create: false });
     for (let pause = 2; ; pause = Math.min(pause * 1.5, 50)) {
       try {
         lock.run("BEGIN EXCLUSIVE");
         break;
       } catch (error) {
-        if (errno(error) !== "SQLITE_BUSY") throw ioError(`cannot lock ${file}`, error);
+        if (errno(error) !== "SQLITE_BUSY") throw error;
       }
       if (Date.now() > deadline) {
         throw new RuncodeError("timeout", `another runcode has held ${file} for ${Math.round(waitMs / 1000)} s`, {
@@ -93,8 +101,20 @@ export async function withLock<T>(file: string, work: () => Promise<T>, waitMs =
       }
       await new Promise((resolve) => setTimeout(resolve, pause + Math.random() * pause));
     }
+    const held = lock;
+    return () => held.close();
+  } catch (error) {
+    lock?.close();
+    throw ioError(`cannot lock ${file}`, error);
+  }
+}
+
+/** Runs `work` while this process alone holds the lock `file`: see takeLock. */
+export async function withLock<T>(file: string, work: () => Promise<T>, waitMs = 60_000): Promise<T> {
+  const release = await takeLock(file, waitMs);
+  try {
     return await work();
   } finally {
-    lock.close();
+    release();
   }
 }

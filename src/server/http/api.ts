@@ -152,6 +152,10 @@ async function json(c: Context<AppEnv>): Promise<unknown> {
 }
 
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: unknown): T {
+  // For valibot a list is an object whose fields are all missing.
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new RuncodeError("bad_request", "the body must be a JSON object");
+  }
   const parsed = v.safeParse(schema, body);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;

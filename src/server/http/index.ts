@@ -2,6 +2,7 @@
 // protocol page promises. The app is a function of what it needs and is tested without a socket. Two ways of being known
 // lead in and never mix: API routes take `Authorization: Token …` only, pages take the browser's cookie only.
 import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
 import { API_PREFIX } from "../../protocol/api.ts";
 import { apiRoutes } from "./api.ts";
 import type { App, AppDeps, AppEnv, RouteDeps } from "./deps.ts";
@@ -21,6 +22,15 @@ export function createApp(deps: AppDeps): App {
   app.use(securityHeaders(deps));
   app.use(checkHost(deps.hosts));
   app.use(boundBody());
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        c.header("Allow", methods.join(", "));
+        return errorAnswer(c, 405, `this address takes ${methods.join(", ")}`);
+      },
+    }),
+  );
 
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {

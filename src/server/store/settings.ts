@@ -23,7 +23,7 @@ export const SETTINGS = {
     large: { memoryBytes: 8192 * MiB, processes: 4096, cpus: 4 },
   }),
   /** The longest a session's key may live, in seconds. */
-  session_max_ttl: v.exactOptional(
+  session_max_ttl: v.optional(
     v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400)),
     SESSION_TTL_SECONDS,
   ),

@@ -1,0 +1,145 @@
+// `runcode serve`: the control plane and the gateway, in this very binary. The one command that reaches the server half.
+import { defineCommand, type Context } from "../context.ts";
+import { RuncodeError } from "../protocol/errors.ts";
+import type { ServeConfig, ServeFlags } from "../server/daemon/options.ts";
+import type { ServeIo, ServerFacts } from "../server/serve.ts";
+
+export default defineCommand({
+  summary: "Run a control plane and SSH gateway of your own",
+  description:
+    "Serves the API, the pages and the SSH gateway from this machine; workspaces live in sandboxes on it. The first start makes " +
+    "a host key and an owner account and shows how to log in. Without TLS it listens on loopback only.",
+  options: {
+    dataDir: {
+      kind: "string",
+      placeholder: "DIR",
+      summary: "where the server keeps everything (default: the state directory)",
+    },
+    http: {
+      kind: "string",
+      placeholder: "HOST:PORT",
+      summary: "API and pages (default 127.0.0.1:7070; port 0 takes a free one)",
+    },
+    ssh: { kind: "string", placeholder: "HOST:PORT", summary: "the SSH gateway (default 127.0.0.1:7022)" },
+    publicUrl: { kind: "string", placeholder: "URL", summary: "how browsers and clients reach the API" },
+    sshPublic: { kind: "string", placeholder: "HOST:PORT", summary: "how ssh reaches the gateway" },
+    driver: {
+      kind: "string",
+      placeholder: "NAME",
+      summary: "namespace or process (default: the most isolated that works)",
+    },
+    tlsCert: { kind: "string", placeholder: "FILE", summary: "certificate chain, PEM" },
+    tlsKey: { kind: "string", placeholder: "FILE", summary: "its private key, PEM" },
+    behindProxy: { kind: "flag", summary: "a proxy in front of --http ends TLS" },
+    detach: { kind: "flag", summary: "run in the background; returns once both listeners answer" },
+    status: { kind: "flag", summary: "say whether a server runs, and where" },
+    stop: { kind: "flag", summary: "stop it: connections drain, sandboxes end, and come back at the next start" },
+    reportFd: { kind: "integer", placeholder: "N", min: 3, max: 3, summary: "internal", hidden: true },
+  },
+  examples: [
+    ["runcode serve", "serve on loopback until Ctrl-C"],
+    ["runcode serve --detach --json", "for scripts: addresses, and at the first start the owner's token"],
+    [
+      "runcode serve --http 0.0.0.0:443 --tls-cert c.pem --tls-key k.pem --public-url https://rc.example.org",
+      "for a team",
+    ],
+    ["runcode serve --stop", "stop the one that runs in the background"],
+  ],
+  json: "{pid,api_base,web_base,ssh:{host,port},data_dir,login_url,drivers[],notes[],owner_token?}; --status: {running,…}; --stop: {stopped,pid?}",
+  async run(args, context) {
+    const { dataDirAt } = await import("../server/daemon/data-dir.ts");
+    const { checkFlags } = await import("../server/daemon/options.ts");
+    if ([args.detach, args.status, args.stop].filter(Boolean).length > 1) {
+      throw new RuncodeError("usage", "--detach, --status and --stop exclude each other");
+    }
+    const flags: ServeFlags = { ...args, dataDir: args.dataDir ?? `${context.paths.state}/server` };
+    if (args.reportFd !== undefined) return await runDetached(flags, args.reportFd, context);
+    const config = await checkFlags(flags, context.cwd);
+    const dir = dataDirAt(config.dataDir);
+    if (args.status) {
+      const { runningServer } = await import("../server/daemon/state.ts");
+      const state = await runningServer(dir);
+      if (!state)
+        return { json: { running: false, data_dir: dir.root }, text: `no server runs in ${dir.root}`, exit: 3 };
+      const { process_start: _, ...facts } = state;
+      return { json: { running: true, ...facts }, text: `pid ${state.pid} since ${state.since}\n${addresses(state)}` };
+    }
+    if (args.stop) {
+      const { stopServer } = await import("../server/daemon/stop.ts");
+      const stopped = await stopServer(dir, context.clock);
+      return {
+        json: { stopped: stopped !== null, ...(stopped ? { pid: stopped.pid } : {}), data_dir: dir.root },
+        text: stopped ? `stopped (pid ${stopped.pid})` : `no server runs in ${dir.root}`,
+      };
+    }
+    if (args.detach) {
+      const { prepareDataDir } = await import("../server/daemon/data-dir.ts");
+      const { startDetached } = await import("../server/daemon/detach.ts");
+      const { serveWords } = await import("../server/daemon/options.ts");
+      await prepareDataDir(dir);
+      const facts = await startDetached(dir, context.self, serveWords(config, flags, context.cwd));
+      return { json: facts, text: welcome(facts, context) };
+    }
+    return await runHere(config, context);
+  },
+});
+
+/** In the foreground: serves until the signal, then drains. */
+async function runHere(config: ServeConfig, context: Context): Promise<void> {
+  const { startServer } = await import("../server/serve.ts");
+  const server = await startServer(config, await ioOf(context, (line) => context.out.note(line)));
+  if (context.out.json) context.out.document(server.facts);
+  else context.out.data(`${welcome(server.facts, context)}\nCtrl-C stops it.\n`);
+  await untilSignal(context);
+  await server.drain();
+}
+
+/** In the background: what starting came to goes through the pipe, everything after it into the log. */
+async function runDetached(flags: ServeFlags, fd: number, context: Context): Promise<void> {
+  const { report } = await import("../server/daemon/detach.ts");
+  const { checkFlags } = await import("../server/daemon/options.ts");
+  const { startServer } = await import("../server/serve.ts");
+  try {
+    const io = await ioOf(
+      context,
+      (line) => void context.streams.stderr.write(`${new Date().toISOString()} ${line}\n`),
+    );
+    const server = await startServer(await checkFlags(flags, context.cwd), io);
+    report(fd, { facts: server.facts });
+    await untilSignal(context);
+    await server.drain();
+  } catch (error) {
+    const known = error instanceof RuncodeError ? error : new RuncodeError("error", String(error), { cause: error });
+    report(fd, { error: known.toJSON() });
+    throw error;
+  }
+}
+
+async function ioOf(context: Context, log: (line: string) => void): Promise<ServeIo> {
+  const { VERSION } = await import("../version.ts");
+  return { clock: context.clock, version: VERSION, self: context.self, log };
+}
+
+function untilSignal(context: Context): Promise<void> {
+  // Draining takes as long as it takes; a second signal still ends the program at once.
+  context.drains();
+  return new Promise((resolve) => {
+    if (context.signal.aborted) resolve();
+    context.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function addresses(facts: Pick<ServerFacts, "api_base" | "ssh" | "data_dir">): string {
+  return `api  ${facts.api_base}\nssh  ${facts.ssh.host}:${facts.ssh.port}\ndata ${facts.data_dir}`;
+}
+
+/** The token and the login link are for the person at a terminal; into a pipe or a file goes only how to make another. */
+function welcome(facts: ServerFacts, { streams, out }: Context): string {
+  const login = `runcode login --with-token --api-base ${facts.api_base}`;
+  const lines = [`serving (pid ${facts.pid})`, addresses(facts), ...facts.notes];
+  if (streams.stdout.isTTY) {
+    if (facts.owner_token !== undefined) lines.push("", `owner token  ${facts.owner_token}`, "It is shown this once.");
+    lines.push("", `log in here       ${out.paint("bold", login)}`, `or in a browser   ${facts.login_url}`);
+  } else lines.push(`log in: runcode serve token --data-dir ${facts.data_dir} | ${login}`);
+  return lines.join("\n");
+}

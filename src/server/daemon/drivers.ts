@@ -1,0 +1,65 @@
+// Which drivers this server runs with, and what a person should know of them before trusting them.
+import { RuncodeError } from "../../protocol/errors.ts";
+import type { Driver, DriverHealth } from "../sandboxes/driver.ts";
+import { createDriver, DRIVERS } from "../sandboxes/index.ts";
+import type { DataDir } from "./data-dir.ts";
+
+export interface OpenDrivers {
+  /** The first is the default. */
+  readonly drivers: readonly [Driver, ...Driver[]];
+  /** Said aloud at start-up. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens every driver that works here. Takes the name of the one that must be the default, or null for the most isolated.
+ * Throws RuncodeError `usage` for an unknown name, `unavailable` when the wanted one, or every one, does not work.
+ */
+export async function openDrivers(dir: DataDir, self: readonly string[], wanted: string | null): Promise<OpenDrivers> {
+  if (wanted !== null && !(DRIVERS as readonly string[]).includes(wanted)) {
+    throw new RuncodeError("usage", `there is no driver ${wanted}`, { hint: `choose one of: ${DRIVERS.join(", ")}` });
+  }
+  const names = DRIVERS.toSorted((a, b) => Number(b === wanted) - Number(a === wanted));
+  const drivers: Driver[] = [];
+  const notes: string[] = [];
+  for (const name of names) {
+    const { driver, health } = await probe(name, dir, self);
+    if (driver && health.ok) {
+      drivers.push(driver);
+      notes.push(...describe(driver, health, drivers.length === 1));
+      continue;
+    }
+    await driver?.close();
+    const why = `driver ${name} does not work here: ${health.detail}`;
+    if (name === wanted) throw new RuncodeError("unavailable", why, { hint: health.fix });
+    notes.push(health.fix === undefined ? why : `${why} (${health.fix})`);
+  }
+  const [first, ...rest] = drivers;
+  if (!first) throw new RuncodeError("unavailable", notes.join("; "));
+  return { drivers: [first, ...rest], notes };
+}
+
+async function probe(
+  name: string,
+  dir: DataDir,
+  self: readonly string[],
+): Promise<{ driver: Driver | null; health: DriverHealth }> {
+  let driver: Driver | null = null;
+  try {
+    driver = await createDriver(name, { dataDir: dir.root, self });
+    return { driver, health: await driver.probe() };
+  } catch (error) {
+    if (error instanceof RuncodeError && error.code === "config_invalid") throw error;
+    const detail = error instanceof Error ? error.message : String(error);
+    return { driver, health: { ok: false, detail, enforces: { memory: false, processes: false, cpus: false } } };
+  }
+}
+
+function describe(driver: Driver, health: DriverHealth, isDefault: boolean): string[] {
+  const notes = [`driver ${driver.name}${isDefault ? " (default)" : ""}: ${health.detail}`];
+  const missing = Object.entries(health.enforces)
+    .filter(([, enforced]) => !enforced)
+    .map(([limit]) => limit);
+  if (missing.length > 0) notes.push(`driver ${driver.name}: limits on ${missing.join(", ")} are not enforced here`);
+  return notes;
+}

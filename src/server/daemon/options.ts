@@ -1,0 +1,135 @@
+// What `serve` was asked for, checked once and complete: addresses, the certificate, and what may be reached from where.
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { ioError } from "../../platform/files.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
+
+/** As it was said on the command line. */
+export interface ServeFlags {
+  readonly dataDir: string;
+  readonly http?: string | undefined;
+  readonly ssh?: string | undefined;
+  readonly publicUrl?: string | undefined;
+  readonly sshPublic?: string | undefined;
+  readonly driver?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly behindProxy?: boolean;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ServeConfig {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly http: Address;
+  readonly ssh: Address;
+  /** An origin, when it is not the HTTP listener's own. */
+  readonly publicUrl: string | null;
+  /** Where clients reach the gateway, when it is not the SSH listener's own address. */
+  readonly sshPublic: Address | null;
+  readonly driver: string | null;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly behindProxy: boolean;
+}
+
+export const DEFAULT_HTTP = "127.0.0.1:7070";
+export const DEFAULT_SSH = "127.0.0.1:7022";
+
+/** Throws RuncodeError `usage`, `io` for a certificate that cannot be read, and `insecure_base`. */
+export async function checkFlags(flags: ServeFlags, cwd: string): Promise<ServeConfig> {
+  const http = parseAddress(flags.http ?? DEFAULT_HTTP, "--http", 0);
+  const ssh = parseAddress(flags.ssh ?? DEFAULT_SSH, "--ssh", 0);
+  const behindProxy = flags.behindProxy ?? false;
+  if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
+    throw new RuncodeError("usage", "--tls-cert and --tls-key go together");
+  }
+  if (!isLoopback(http.host) && flags.tlsCert === undefined && !behindProxy) {
+    throw new RuncodeError("insecure_base", `tokens would cross the network in the clear on ${flags.http}`, {
+      hint: "give --tls-cert and --tls-key, or --behind-proxy when a proxy in front of it ends TLS",
+    });
+  }
+  const publicUrl = flags.publicUrl === undefined ? null : parsePublicUrl(flags.publicUrl);
+  if (isWildcard(http.host) && publicUrl === null) {
+    throw new RuncodeError("usage", "listening on every address needs --public-url", {
+      hint: "say how people reach it, such as --public-url https://runcode.example.org",
+    });
+  }
+  const file = (name: string): string => path.resolve(cwd, name);
+  const { tlsCert, tlsKey } = flags;
+  return {
+    dataDir: path.resolve(cwd, flags.dataDir),
+    http,
+    ssh,
+    publicUrl,
+    sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
+    driver: flags.driver ?? null,
+    tls:
+      tlsCert === undefined || tlsKey === undefined
+        ? null
+        : { cert: await read(file(tlsCert)), key: await read(file(tlsKey)) },
+    behindProxy,
+  };
+}
+
+/** `host:port` or `[v6]:port`; throws RuncodeError `usage`. */
+export function parseAddress(text: string, flag: string, minPort: number): Address {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? "";
+  const port = Number(match?.[3] ?? -1);
+  if (host === "" || host.startsWith("-") || port < minPort || port > 65_535) {
+    throw new RuncodeError("usage", `${flag} takes host:port, such as 127.0.0.1:7070`);
+  }
+  return { host, port };
+}
+
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+}
+
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || /^[0:]+$/.test(host);
+}
+
+/** A host in a URL: IPv6 goes into brackets. */
+export function urlHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function parsePublicUrl(text: string): string {
+  const url = URL.parse(text);
+  const plain = url !== null && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
+  if (!plain || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new RuncodeError("usage", "--public-url takes an origin, such as https://runcode.example.org");
+  }
+  if (url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
+    throw new RuncodeError("insecure_base", `clients refuse ${url.origin}: it is plain http`, { hint: "use https" });
+  }
+  return url.origin;
+}
+
+function read(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: unknown) => {
+    throw ioError(`cannot read ${file}`, error);
+  });
+}
+
+/** The words that start the same server again from any directory; none of them is secret. */
+export function serveWords(config: ServeConfig, flags: ServeFlags, cwd: string): string[] {
+  const words = ["serve", "--data-dir", config.dataDir];
+  const add = (flag: string, value: string | null | undefined): void => {
+    if (value !== null && value !== undefined) words.push(flag, value);
+  };
+  add("--http", flags.http);
+  add("--ssh", flags.ssh);
+  add("--public-url", flags.publicUrl);
+  add("--ssh-public", flags.sshPublic);
+  add("--driver", flags.driver);
+  add("--tls-cert", flags.tlsCert && path.resolve(cwd, flags.tlsCert));
+  add("--tls-key", flags.tlsKey && path.resolve(cwd, flags.tlsKey));
+  if (config.behindProxy) words.push("--behind-proxy");
+  return words;
+}

@@ -1,0 +1,244 @@
+// The composition root of the server: opens what it stands on, wires it, listens, drains, closes. Whoever opens closes, in
+// the opposite order. src/server/daemon has what surrounds it: options, the data directory, running in the background.
+import { connect } from "node:net";
+import { websocket } from "hono/bun";
+import type { Clock } from "../platform/clock.ts";
+import { ioError } from "../platform/files.ts";
+import { RuncodeError } from "../protocol/errors.ts";
+import { claimDataDir, dataDirAt, hostKeyOf, prepareDataDir } from "./daemon/data-dir.ts";
+import { openDrivers } from "./daemon/drivers.ts";
+import { isLoopback, isWildcard, urlHost, type ServeConfig } from "./daemon/options.ts";
+import { removeState, writeState } from "./daemon/state.ts";
+import { createGateway, type Gateway } from "./gateway/gateway.ts";
+import { createApp, type HostPolicy } from "./http/index.ts";
+import { openStore } from "./store/index.ts";
+import { createControlPlane, type Endpoints } from "./workspaces/index.ts";
+
+/** What a script learns of a server that answers. Additions are fine, changes are not. */
+export interface ServerFacts {
+  readonly pid: number;
+  readonly api_base: string;
+  readonly web_base: string;
+  readonly ssh: { readonly host: string; readonly port: number };
+  readonly data_dir: string;
+  /** Opens the pages in a browser, once, within a quarter of an hour. */
+  readonly login_url: string;
+  readonly drivers: readonly string[];
+  /** What a person should know of this machine's sandboxes. */
+  readonly notes: readonly string[];
+  /** At the first start only. */
+  readonly owner_token?: string;
+}
+
+export interface RunningServer {
+  readonly facts: ServerFacts;
+  /** Takes nobody new, lets what runs come to an end for a while, stops the sandboxes and closes everything. */
+  drain(): Promise<void>;
+}
+
+export interface ServeIo {
+  readonly clock: Clock;
+  readonly version: string;
+  /** The argv that starts this very program. */
+  readonly self: readonly string[];
+  /** One line for the operator's log; it never holds a secret. */
+  readonly log: (line: string) => void;
+}
+
+/** How long open connections may go on when the server ends. */
+const DRAIN_MS = 5_000;
+
+/** Starts a server. Resolves when both listeners answer; throws RuncodeError, leaving nothing open. */
+export async function startServer(config: ServeConfig, io: ServeIo): Promise<RunningServer> {
+  const { clock, log } = io;
+  // What is open so far, to be closed in the opposite order whether starting fails or the server ends.
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) {
+      // One that fails must not keep the others open.
+      try {
+        await close();
+      } catch (error) {
+        log(`closing: ${String(error)}`);
+      }
+    }
+  };
+  try {
+    const dir = dataDirAt(config.dataDir);
+    await prepareDataDir(dir);
+    closers.push(await claimDataDir(dir));
+    const hostKey = await hostKeyOf(dir);
+    const store = openStore(dir.database);
+    closers.push(() => store.close());
+    const { drivers, notes } = await openDrivers(dir, io.self, config.driver);
+
+    let endpoints: Endpoints | undefined;
+    const plane = createControlPlane({
+      store,
+      drivers,
+      clock,
+      endpoints: () => {
+        if (!endpoints) throw new RuncodeError("unavailable", "the server is still starting");
+        return endpoints;
+      },
+      log,
+    });
+    closers.push(() => plane.workspaces.close());
+
+    const gateway = createGateway({
+      access: plane.access,
+      hostKey,
+      version: io.version,
+      log: (event) => log(`ssh ${JSON.stringify(event)}`),
+    });
+    closers.push(() => gateway.close());
+    const ssh = await listen(gateway, config.ssh);
+    closers.push(() => gateway.drain(DRAIN_MS));
+
+    const app = createApp({
+      plane,
+      clock,
+      hosts: hostPolicy(config),
+      secure: config.tls !== null || (config.publicUrl?.startsWith("https:") ?? false),
+      ready: remembered(clock, async () => {
+        await plane.ready();
+        await answers(ssh);
+      }),
+      log,
+    });
+    const http = listenHttp(config, app);
+    closers.push(() => http.close());
+
+    const own = `${config.tls ? "https" : "http"}://${urlHost(config.http.host)}:${http.port}`;
+    const webBase = config.publicUrl ?? own;
+    endpoints = {
+      webBase,
+      ssh: config.sshPublic ?? { host: reachableHost(ssh.host, config), port: ssh.port },
+      hostKey: gateway.hostKeyLine,
+    };
+    const first = plane.accounts.bootstrap();
+    const facts: ServerFacts = {
+      pid: process.pid,
+      api_base: webBase,
+      web_base: webBase,
+      ssh: endpoints.ssh,
+      data_dir: dir.root,
+      login_url: `${webBase}/auth/login?code=${plane.accounts.createLoginCode(plane.accounts.owner())}`,
+      drivers: drivers.map((driver) => driver.name),
+      notes,
+      ...(first ? { owner_token: first.token } : {}),
+    };
+    await writeState(dir, {
+      pid: facts.pid,
+      since: new Date(clock.now()).toISOString(),
+      version: io.version,
+      api_base: facts.api_base,
+      web_base: facts.web_base,
+      ssh: facts.ssh,
+      data_dir: facts.data_dir,
+      drivers: [...facts.drivers],
+    });
+    closers.push(() => removeState(dir));
+    for (const note of notes) log(note);
+    log(`serving: http ${own}, ssh ${ssh.host}:${ssh.port}, data ${dir.root}`);
+    void plane.workspaces.recover().catch((error: unknown) => log(`recovery: ${String(error)}`));
+
+    let draining: Promise<void> | undefined;
+    return {
+      facts,
+      drain: () => {
+        log("draining");
+        draining ??= closeAll();
+        return draining;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function listen(gateway: Gateway, at: ServeConfig["ssh"]): Promise<{ host: string; port: number }> {
+  return gateway.listen(at.host, at.port).catch((error: unknown) => {
+    throw ioError(`cannot listen on ${at.host}:${at.port} for SSH`, error);
+  });
+}
+
+/** A request that takes longer than this without a byte is given up; the longest of ours is a forced delete. */
+const IDLE_SECONDS = 60;
+
+function listenHttp(
+  config: ServeConfig,
+  app: ReturnType<typeof createApp>,
+): { port: number; close: () => Promise<void> } {
+  const { host, port } = config.http;
+  let server: Bun.Server<never>;
+  try {
+    server = Bun.serve({
+      hostname: host,
+      port,
+      idleTimeout: IDLE_SECONDS,
+      ...(config.tls ? { tls: { cert: config.tls.cert, key: config.tls.key } } : {}),
+      fetch: (request: Request, bun: Bun.Server<never>) => {
+        // Behind a proxy the peer is the proxy, which adds who asked it at the end of this header.
+        const forwarded = config.behindProxy ? request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() : null;
+        const remote = forwarded || bun.requestIP(request)?.address || "unknown";
+        return app.fetch(request, { remote, server: bun });
+      },
+      websocket: websocket as unknown as Bun.WebSocketHandler<never>,
+    });
+  } catch (error) {
+    throw ioError(`cannot listen on ${host}:${port} for HTTP`, error);
+  }
+  return {
+    port: server.port ?? port,
+    close: async () => {
+      // Lets the answers that are under way go out; WebSockets and idle connections would keep it open for ever.
+      const calm = server.stop(false);
+      await Promise.race([calm, Bun.sleep(DRAIN_MS)]);
+      await server.stop(true);
+    },
+  };
+}
+
+/** On loopback only names of this machine are answered: see checkHost. */
+function hostPolicy({ http, publicUrl }: ServeConfig): HostPolicy {
+  if (!isLoopback(http.host)) return null;
+  const names = ["localhost", "127.0.0.1", "[::1]", urlHost(http.host)];
+  if (publicUrl) names.push(new URL(publicUrl).hostname);
+  return { names: new Set(names.map((name) => name.toLowerCase())) };
+}
+
+/** What a bundle says: a gateway on every address is reached by the name that the pages are reached by. */
+function reachableHost(bound: string, { publicUrl }: ServeConfig): string {
+  if (!isWildcard(bound)) return bound;
+  return publicUrl ? new URL(publicUrl).hostname.replace(/^\[|\]$/g, "") : "127.0.0.1";
+}
+
+/** Resolves when the gateway greets. */
+function answers({ host, port }: { host: string; port: number }): Promise<void> {
+  const to = isWildcard(host) ? (host.includes(":") ? "::1" : "127.0.0.1") : host;
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: to, port, timeout: 2_000 });
+    const fail = (): void => {
+      socket.destroy();
+      reject(new RuncodeError("unavailable", "the gateway does not answer"));
+    };
+    socket.once("data", () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once("error", fail);
+    socket.once("timeout", fail);
+    socket.once("close", fail);
+  });
+}
+
+/** Anybody may ask whether the server is ready; it is found out every few seconds at most. */
+function remembered(clock: Clock, check: () => Promise<void>, ms = 3_000): () => Promise<void> {
+  let last: { at: number; result: Promise<void> } | undefined;
+  return () => {
+    if (!last || clock.now() - last.at >= ms) last = { at: clock.now(), result: check() };
+    return last.result;
+  };
+}
