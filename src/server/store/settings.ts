@@ -23,10 +23,7 @@ export const SETTINGS = {
     large: { memoryBytes: 8192 * MiB, processes: 4096, cpus: 4 },
   }),
   /** The longest a session's key may live, in seconds. */
-  session_max_ttl: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400)),
-    SESSION_TTL_SECONDS,
-  ),
+  session_max_ttl: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400)), SESSION_TTL_SECONDS),
   /** What a session's key may do. Agent forwarding is off unless it is named here. */
   session_capabilities: v.optional(v.array(v.picklist(CAPABILITIES)), ["exec", "shell", "sftp", "forward"]),
 } as const;
