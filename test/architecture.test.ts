@@ -21,8 +21,9 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     ["context", "cli", "bundle", "ssh", "api", "platform", "protocol"],
     "a command never imports a command, and only serve reaches the server",
   ],
+  "commands/index": [["commands", "cli", "context"], "the table names every command, and nothing but commands"],
   "commands/serve": [
-    ["context", "cli", "bundle", "ssh", "api", "platform", "protocol", "server"],
+    ["context", "version", "cli", "bundle", "ssh", "api", "platform", "protocol", "server"],
     "serve is the one door to the server",
   ],
   "commands/serve-token": [
