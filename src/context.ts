@@ -34,6 +34,8 @@ export interface Context {
   tokens(): Promise<TokenStore>;
   /** Throws `no_token` when there is none. */
   api(): Promise<ControlPlane>;
+  /** The active control plane with a token that is not stored yet. Throws `unauthorized` when no header can hold it. */
+  apiWith(token: string): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
 }
 

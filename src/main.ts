@@ -83,13 +83,46 @@ function buildContext(
     prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, flags })),
     tokens: lazy(async () => {
-      throw new RuncodeError("error", "not built yet");
+      const [{ tokenStore }, { mayHaveKeychain, systemKeychain }] = await Promise.all([
+        import("./platform/token-store.ts"),
+        import("./platform/keychain.ts"),
+      ]);
+      const keychain = mayHaveKeychain(env, platform) ? systemKeychain() : null;
+      return tokenStore({ configDir: paths.config, flag: flags.token, env, keychain });
     }),
     api: lazy(async () => {
-      throw new RuncodeError("error", "not built yet");
+      const { apiBase } = await context.settings();
+      const found = await (await context.tokens()).get(apiBase);
+      if (!found)
+        throw new RuncodeError("no_token", `there is no token for ${apiBase}`, { hint: "run: runcode login" });
+      return context.apiWith(found.token);
     }),
+    apiWith: async (token) => {
+      const [{ controlPlane }, { clientName }, { apiBase }] = await Promise.all([
+        import("./api/client.ts"),
+        import("./api/client-name.ts"),
+        context.settings(),
+      ]);
+      return controlPlane({
+        apiBase,
+        token,
+        client: clientName(env),
+        version: VERSION,
+        clock: systemClock,
+        ...(flags.debug ? { debug: (line: string) => out.warn(line) } : {}),
+      });
+    },
     sessions: lazy(async () => {
-      throw new RuncodeError("error", "not built yet");
+      const [{ cachedSessions }, { apiBase }] = await Promise.all([import("./bundle/sessions.ts"), context.settings()]);
+      return cachedSessions({
+        cacheDir: paths.cache,
+        runtimeDir: env["XDG_RUNTIME_DIR"],
+        platform,
+        uid: process.getuid?.() ?? null,
+        apiBase,
+        clock: systemClock,
+        api: () => context.api(),
+      });
     }),
   };
   return context;

@@ -8,6 +8,12 @@ export interface Account {
   readonly tier: string | null;
 }
 
+/** A bundle as it came, not yet believed, and the server's clock by its Date header (milliseconds), by which `expires_at` is judged. */
+export interface Minted {
+  readonly bundle: WireBundle;
+  readonly serverTime: number | null;
+}
+
 /** Every call throws RuncodeError by the status table of the protocol page; `network` when nothing answered. */
 export interface ControlPlane {
   readonly apiBase: string;
@@ -19,6 +25,6 @@ export interface ControlPlane {
   /** Asks for it; does not wait. Throws `start_failed` when the answer says so. */
   start(id: number, signal?: AbortSignal): Promise<void>;
   stop(id: number, signal?: AbortSignal): Promise<void>;
-  mint(id: number, request: { publicKey: string; ttl: number }, signal?: AbortSignal): Promise<WireBundle>;
+  mint(id: number, request: { publicKey: string; ttl: number }, signal?: AbortSignal): Promise<Minted>;
   me(signal?: AbortSignal): Promise<Account>;
 }

@@ -6,9 +6,10 @@ import type { SshTarget } from "../ssh/target.ts";
 export interface Session extends SshTarget {
   readonly workspaceId: number;
   readonly title: string;
-  /** `$XDG_CACHE_HOME/runcode/ws-<id>` */
+  /** `$XDG_CACHE_HOME/runcode/ws-<id>`; with a suffix where another control plane's workspace of that id came first. */
   readonly dir: string;
   readonly identityFile: string;
+  readonly certificateFile: string | null;
   readonly knownHostsFile: string;
   readonly webUrl: string | null;
   /** Milliseconds since the epoch. */
@@ -39,6 +40,8 @@ export interface Attachment {
 }
 
 export interface Sessions {
+  /** The control plane whose sessions these are. */
+  readonly apiBase: string;
   /** The cached session, without the network, whether expired or not; null when there is none or it is damaged. */
   cached(workspaceId: number): Promise<Session | null>;
   /**
@@ -50,7 +53,9 @@ export interface Sessions {
     workspaceId: number,
     options?: EnsureOptions,
   ): Promise<{ readonly session: Session; readonly reused: boolean }>;
-  /** Every session in the cache, expired ones too. */
+  /** The folder that holds, or will hold, the active control plane's session of a workspace. */
+  dirOf(workspaceId: number): Promise<string>;
+  /** Every session in the cache, expired ones and those of other control planes too. */
   all(): Promise<readonly Session[]>;
   /** Ends the master and removes the session's files. Gives whether there was anything. */
   drop(workspaceId: number): Promise<boolean>;

@@ -1,6 +1,6 @@
 // The active profile: which control plane is talked to, and where that was said.
 import { RuncodeError } from "../protocol/errors.ts";
-import { DEFAULT_API_BASE, DEFAULT_WEB_BASE } from "../protocol/api.ts";
+import { DEFAULT_API_BASE, DEFAULT_WEB_BASE } from "../protocol/constants.ts";
 import { readIfThere, replaceFile, ensurePrivateDir } from "./files.ts";
 import type { Paths } from "./paths.ts";
 import path from "node:path";

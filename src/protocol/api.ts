@@ -1,20 +1,12 @@
 // Every shape that crosses the control plane, once, for the client that reads it and the server that writes it.
 import * as v from "valibot";
+import { SESSION_TTL_SECONDS } from "./constants.ts";
 import { TITLE, WireWorkspace } from "./workspace.ts";
 
+export * from "./constants.ts";
 export const API_PREFIX = "/api/rc";
-export const DEFAULT_API_BASE = "https://app.runcode.io";
-export const DEFAULT_WEB_BASE = "https://runcode.io";
-/** How long a session's key lives when nobody asks otherwise, in seconds. */
-export const SESSION_TTL_SECONDS = 1800;
-/** A cached session is used again only while it has more than this to live, in milliseconds. */
-export const SESSION_MARGIN_MS = 90_000;
 export const REQUEST_TIMEOUT_MS = 20_000;
 export const MAX_BODY_BYTES = 1024 * 1024;
-export const DEFAULT_WORKDIR = "/home/ubuntu/workspace";
-
-export const CAPABILITIES = ["exec", "shell", "sftp", "forward", "agent-forward"] as const;
-export type Capability = (typeof CAPABILITIES)[number];
 
 export const WorkspacesAnswer = v.object({ data: v.object({ workspaces: v.array(v.unknown()) }) });
 export const WorkspaceAnswer = v.object({ data: v.object({ workspace: WireWorkspace }) });

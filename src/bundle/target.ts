@@ -1,0 +1,85 @@
+// "The attached workspace, or --workspace NAME": what every command that acts on a workspace starts with.
+import type { ControlPlane } from "../api/control-plane.ts";
+import type { Clock } from "../platform/clock.ts";
+import { SESSION_MARGIN_MS } from "../protocol/constants.ts";
+import { RuncodeError } from "../protocol/errors.ts";
+import type { Workspace } from "../protocol/workspace.ts";
+import { openMaster } from "../ssh/master.ts";
+import { resolveWorkspace } from "./resolve.ts";
+import type { Attachment, EnsureOptions, Session, Sessions } from "./session.ts";
+
+/** A command's context is one of these. */
+export interface TargetDeps {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  api(): Promise<ControlPlane>;
+  sessions(): Promise<Sessions>;
+}
+
+/**
+ * Takes a name, or undefined for the attached workspace; gives its session, valid for a while yet. A session in the cache whose id or
+ * very title was given is used without the network. Throws RuncodeError `not_attached`, `not_found`, `ambiguous`, `conflict` (SSH cannot
+ * reach that workspace), and what minting throws.
+ */
+export async function targetSession(deps: TargetDeps, name?: string, options: EnsureOptions = {}): Promise<Session> {
+  const sessions = await deps.sessions();
+  const id = name === undefined ? (await attached(sessions)).workspaceId : await targetId(deps, sessions, name);
+  return (await sessions.ensure(id, { signal: deps.signal, ...options })).session;
+}
+
+async function targetId(deps: TargetDeps, sessions: Sessions, name: string): Promise<number> {
+  const live = (await sessions.all()).filter(
+    ({ apiBase, expiresAt }) => apiBase === sessions.apiBase && expiresAt - deps.clock.now() > SESSION_MARGIN_MS,
+  );
+  const byId = live.find(({ workspaceId }) => String(workspaceId) === name);
+  const byTitle = live.filter(({ title }) => title === name);
+  if (byId) return byId.workspaceId;
+  return byTitle.length === 1 && byTitle[0]
+    ? byTitle[0].workspaceId
+    : mustBeConnectable(await targetWorkspace(deps, name)).id;
+}
+
+/** As `targetSession`, with its master open: the session is known to be good when this returns. Throws what `openMaster` throws as well. */
+export async function readyTarget(deps: TargetDeps, name?: string): Promise<Session> {
+  return readySession(await deps.sessions(), await targetSession(deps, name), deps.signal);
+}
+
+/**
+ * Takes a session; gives it, or its successor, with an open master. A key that the gateway refuses is replaced once: the
+ * gateway may have forgotten it, which nobody here can know. Throws what `openMaster` and minting throw.
+ */
+export async function readySession(sessions: Sessions, session: Session, signal?: AbortSignal): Promise<Session> {
+  const withSignal = signal ? { signal } : {};
+  try {
+    await openMaster(session, withSignal);
+    return session;
+  } catch (error) {
+    if (!(error instanceof RuncodeError) || error.code !== "unauthorized") throw error;
+    // Another process may have replaced it in the meantime; its key is as good as one of ours.
+    const current = await sessions.cached(session.workspaceId);
+    const replaced = current !== null && current.mintedAt > session.mintedAt;
+    const fresh = await sessions.ensure(session.workspaceId, { force: !replaced, ...withSignal });
+    await openMaster(fresh.session, withSignal);
+    return fresh.session;
+  }
+}
+
+/** The workspace of that name, from the control plane. Throws `not_found`, `ambiguous`, and what the call throws. */
+export async function targetWorkspace(deps: TargetDeps, name: string): Promise<Workspace> {
+  return resolveWorkspace(await (await deps.api()).list(deps.signal), name);
+}
+
+/** Gives the workspace, or throws `conflict` when SSH does not reach it. */
+export function mustBeConnectable(workspace: Workspace): Workspace {
+  if (workspace.connectable) return workspace;
+  throw new RuncodeError("conflict", `SSH does not reach the workspace ${workspace.title}`, {
+    hint: `runcode open ${workspace.title} shows it in the browser`,
+  });
+}
+
+/** The attachment, or RuncodeError `not_attached`. */
+export async function attached(sessions: Sessions): Promise<Attachment> {
+  const attachment = await sessions.attachment();
+  if (attachment) return attachment;
+  throw new RuncodeError("not_attached", "no workspace is attached", { hint: "run: runcode connect <workspace>" });
+}
