@@ -19,6 +19,9 @@ export async function build(): Promise<string> {
     "--splitting",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
+    // ssh2's native helpers are optional, not installed here, and never to be picked up from a machine that happens to have them.
+    "--external=cpu-features",
+    "--external=*/sshcrypto.node",
   ];
   try {
     await $`${process.execPath} build ${flags} bin/runcode.ts --outfile ${fresh}`.cwd(root).quiet();
