@@ -1,7 +1,6 @@
 // The composition root of the server: opens what it stands on, wires it, listens, drains, closes. Whoever opens closes, in
 // the opposite order. src/server/daemon has what surrounds it: options, the data directory, running in the background.
 import { connect } from "node:net";
-import { websocket } from "hono/bun";
 import type { Clock } from "../platform/clock.ts";
 import { ioError } from "../platform/files.ts";
 import { RuncodeError } from "../protocol/errors.ts";
@@ -10,7 +9,7 @@ import { openDrivers } from "./daemon/drivers.ts";
 import { isLoopback, isWildcard, urlHost, type ServeConfig } from "./daemon/options.ts";
 import { removeState, writeState } from "./daemon/state.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
-import { createApp, type HostPolicy } from "./http/index.ts";
+import { createApp, createSockets, type HostPolicy, type SocketEvents, type Sockets } from "./http/index.ts";
 import { openStore } from "./store/index.ts";
 import { createControlPlane, type Endpoints } from "./workspaces/index.ts";
 
@@ -95,9 +94,11 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const ssh = await listen(gateway, config.ssh);
     closers.push(() => gateway.drain(DRAIN_MS));
 
+    const sockets = createSockets();
     const app = createApp({
       plane,
       clock,
+      sockets,
       hosts: hostPolicy(config),
       secure: config.tls !== null || (config.publicUrl?.startsWith("https:") ?? false),
       ready: remembered(clock, async () => {
@@ -106,8 +107,9 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       }),
       log,
     });
-    const http = listenHttp(config, app);
+    const http = listenHttp(config, app, sockets);
     closers.push(() => http.close());
+    closers.push(() => sockets.close());
 
     const own = `${config.tls ? "https" : "http"}://${urlHost(config.http.host)}:${http.port}`;
     const webBase = config.publicUrl ?? own;
@@ -170,22 +172,23 @@ const IDLE_SECONDS = 60;
 function listenHttp(
   config: ServeConfig,
   app: ReturnType<typeof createApp>,
+  sockets: Sockets,
 ): { port: number; close: () => Promise<void> } {
   const { host, port } = config.http;
-  let server: Bun.Server<never>;
+  let server: Bun.Server<SocketEvents>;
   try {
     server = Bun.serve({
       hostname: host,
       port,
       idleTimeout: IDLE_SECONDS,
       ...(config.tls ? { tls: { cert: config.tls.cert, key: config.tls.key } } : {}),
-      fetch: (request: Request, bun: Bun.Server<never>) => {
+      fetch: (request: Request, bun: Bun.Server<SocketEvents>) => {
         // Behind a proxy the peer is the proxy, which adds who asked it at the end of this header.
         const forwarded = config.behindProxy ? request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() : null;
         const remote = forwarded || bun.requestIP(request)?.address || "unknown";
         return app.fetch(request, { remote, server: bun });
       },
-      websocket: websocket as unknown as Bun.WebSocketHandler<never>,
+      websocket: sockets.handler,
     });
   } catch (error) {
     throw ioError(`cannot listen on ${host}:${port} for HTTP`, error);

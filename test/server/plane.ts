@@ -5,7 +5,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { Clock } from "../../src/platform/clock.ts";
-import { createApp, type App } from "../../src/server/http/index.ts";
+import { createApp, createSockets, type App } from "../../src/server/http/index.ts";
 import type { Driver } from "../../src/server/sandboxes/driver.ts";
 import { createDriver } from "../../src/server/sandboxes/index.ts";
 import { openStore, type Store } from "../../src/server/store/index.ts";
@@ -83,6 +83,7 @@ export async function testPlane({
   });
   const token = plane.accounts.bootstrap()?.token ?? plane.accounts.createToken(plane.accounts.owner(), "test").secret;
   const app = createApp({
+    sockets: createSockets(),
     plane,
     clock,
     hosts: { names: new Set(["localhost", "127.0.0.1", "[::1]"]) },

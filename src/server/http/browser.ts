@@ -4,7 +4,9 @@ import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { messagePage, type Html } from "../web/pages.ts";
+import { loadAssets } from "../web/assets.ts";
+import { messagePage } from "../web/doors.ts";
+import type { Frame, Html } from "../web/layout.ts";
 import { WEB_SESSION_MS, type Account } from "../workspaces/accounts.ts";
 import type { AppEnv, RouteDeps } from "./deps.ts";
 
@@ -90,27 +92,29 @@ export interface PagePolicy {
   readonly more?: string;
 }
 
-/** Sends a page under a policy that allows its own style, its forms, and what `policy` adds. */
+/** Sends a page under a policy that allows our styles and images, its forms, and what `policy` adds. */
 export async function sendPage(
   c: Ctx,
-  make: (nonce: string) => Html,
+  make: (frame: Frame) => Html,
   status: ContentfulStatusCode = 200,
   policy: PagePolicy = {},
 ): Promise<Response> {
   const nonce = randomBytes(16).toString("base64");
   const directives = [
     "default-src 'none'",
-    `style-src 'nonce-${nonce}'`,
+    `style-src 'self' 'nonce-${nonce}'`,
+    "img-src 'self'",
     `form-action 'self'${policy.formAction === undefined ? "" : ` ${policy.formAction}`}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",
     ...(policy.more === undefined ? [] : [policy.more]),
   ];
   c.header("Content-Security-Policy", directives.join("; "));
-  return c.html(await make(nonce), status);
+  const assets = await loadAssets();
+  return c.html(await make({ nonce, asset: assets.url }), status);
 }
 
 /** Sends a page that says what is wrong. */
 export function sendProblem(c: Ctx, status: ContentfulStatusCode, title: string, text: string): Promise<Response> {
-  return sendPage(c, (nonce) => messagePage({ nonce, title, text }), status);
+  return sendPage(c, (frame) => messagePage(frame, { title, text }), status);
 }

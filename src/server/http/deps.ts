@@ -4,6 +4,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Account } from "../workspaces/accounts.ts";
 import type { ControlPlane } from "../workspaces/index.ts";
 import type { Throttle } from "./throttle.ts";
+import type { SocketEvents, Sockets } from "./websocket.ts";
 
 /** Which `Host` headers are answered. Null: all, where the listener is reachable by names that we cannot know. */
 export type HostPolicy = { readonly names: ReadonlySet<string> } | null;
@@ -14,6 +15,8 @@ export interface AppDeps {
   readonly hosts: HostPolicy;
   /** Whether browsers reach the pages over https: then cookies are `Secure`. */
   readonly secure: boolean;
+  /** The listener's WebSockets. */
+  readonly sockets: Sockets;
   /** Throws when a part of the server does not answer. */
   readonly ready: () => Promise<void>;
   /** One line for the operator's log. */
@@ -29,7 +32,7 @@ export interface AppEnv {
     /** The peer's address; the listener fills it in. */
     readonly remote?: string;
     /** Bun's server, which a WebSocket upgrade needs. */
-    readonly server?: unknown;
+    readonly server?: Bun.Server<SocketEvents>;
   };
   Variables: { account: Account };
 }

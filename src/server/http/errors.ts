@@ -10,6 +10,9 @@ const STATUS = new Map<ErrorCode, ContentfulStatusCode>(
   Object.entries(STATUS_CODES).map(([status, code]) => [code, Number(status) as ContentfulStatusCode]),
 );
 
+/** The HTTP status that goes with an error. */
+export const statusOf = (error: RuncodeError): ContentfulStatusCode => STATUS.get(error.code) ?? 500;
+
 /** The body of every failure: `message` is what clients show. */
 export function errorAnswer(c: Context<AppEnv>, status: ContentfulStatusCode, message: string): Response {
   return c.json({ error: true, message }, status);
@@ -22,7 +25,7 @@ export function answerError(log: (line: string) => void): ErrorHandler<AppEnv> {
       log(`error: ${c.req.method} ${c.req.path}: ${error.stack ?? String(error)}`);
       return errorAnswer(c, 500, "the server made a mistake; its log says more");
     }
-    const status = STATUS.get(error.code) ?? 500;
+    const status = statusOf(error);
     if (status >= 500) log(`error: ${c.req.method} ${c.req.path}: ${error.message}`);
     if (error instanceof RateLimited) c.header("Retry-After", String(error.retryAfterSeconds));
     if (status === 401) c.header("WWW-Authenticate", 'Token realm="runcode"');

@@ -53,6 +53,8 @@ export function logRequests({ log, clock }: Pick<AppDeps, "log" | "clock">): Mid
   return async (c, next) => {
     const began = clock.now();
     await next();
+    // A page that is open asks every other second, and mostly nothing has changed.
+    if (c.res.status === 304) return;
     log(`http ${c.req.method} ${c.req.path.slice(0, 200)} ${c.res.status} ${clock.now() - began} ms`);
   };
 }

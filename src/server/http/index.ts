@@ -6,12 +6,16 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { API_PREFIX } from "../../protocol/api.ts";
 import { apiRoutes } from "./api.ts";
 import type { App, AppDeps, AppEnv, RouteDeps } from "./deps.ts";
+import { assetRoutes } from "./assets.ts";
 import { answerError, errorAnswer } from "./errors.ts";
 import { boundBody, checkHost, logRequests, securityHeaders } from "./guard.ts";
 import { loginRoutes } from "./login.ts";
+import { pageRoutes } from "./pages.ts";
+import { createTerminals } from "./terminal.ts";
 import { createThrottle } from "./throttle.ts";
 
 export type { App, AppDeps, AppEnv, HostPolicy } from "./deps.ts";
+export { createSockets, type SocketEvents, type Sockets } from "./websocket.ts";
 
 /** Takes what the routes need; gives the whole application. */
 export function createApp(deps: AppDeps): App {
@@ -39,6 +43,10 @@ export function createApp(deps: AppDeps): App {
   });
   app.route(API_PREFIX, apiRoutes(routeDeps));
   app.route("/", loginRoutes(routeDeps));
+  const terminals = createTerminals(routeDeps);
+  app.route("/", terminals.routes);
+  app.route("/", pageRoutes(routeDeps, terminals));
+  app.route("/", assetRoutes());
 
   app.notFound((c) => errorAnswer(c, 404, "there is nothing at this address"));
   app.onError(answerError(deps.log));

@@ -1,7 +1,7 @@
 // How a browser proves who it is, and how it then lets the command line in (docs/decisions/web-login.md).
 import { Hono, type Context } from "hono";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { consentPage, homePage, loginPage } from "../web/pages.ts";
+import { consentPage, loginPage } from "../web/doors.ts";
 import { browserOf, checkCsrf, checkOrigin, formOf, logIn, logOut, sendPage, sendProblem } from "./browser.ts";
 import { remoteOf } from "./guard.ts";
 import type { App, AppEnv, RouteDeps } from "./deps.ts";
@@ -10,24 +10,15 @@ import type { App, AppEnv, RouteDeps } from "./deps.ts";
 const NEXT = /^\/(?![/\\])[A-Za-z0-9._~/?&=%-]{0,600}$/;
 const STATE = /^[A-Za-z0-9._~-]{16,256}$/;
 
-/** Takes the state of things; gives the application for `/`, `/auth/login`, `/auth/logout` and `/auth/cli-login/`. */
+/** Takes the state of things; gives the application for `/auth/login`, `/auth/logout` and `/auth/cli-login/`. */
 export function loginRoutes(deps: RouteDeps): App {
   const { plane, throttle } = deps;
   const app: App = new Hono<AppEnv>();
 
-  app.get("/", async (c) => {
-    const browser = browserOf(c, deps);
-    if (!browser) return c.redirect("/auth/login", 303);
-    const workspaces = plane.workspaces.list(browser.account);
-    return await sendPage(c, (nonce) =>
-      homePage({ nonce, email: browser.account.email, csrf: browser.csrf, workspaces }),
-    );
-  });
-
   // A GET never uses the code up: mail scanners and link previews open links, and the code works once.
   app.get("/auth/login", (c) => {
     const code = c.req.query("code") ?? null;
-    return sendPage(c, (nonce) => loginPage({ nonce, next: safeNext(c.req.query("next")), code, problem: null }));
+    return sendPage(c, (frame) => loginPage(frame, { next: safeNext(c.req.query("next")), code, problem: null }));
   });
 
   app.post("/auth/login", async (c) => {
@@ -37,7 +28,7 @@ export function loginRoutes(deps: RouteDeps): App {
     if (!account) {
       throttle.failed(remoteOf(c));
       const problem = "That is not a valid token, or the link was used before or is too old.";
-      return sendPage(c, (nonce) => loginPage({ nonce, next: safeNext(next), code: null, problem }), 403);
+      return sendPage(c, (frame) => loginPage(frame, { next: safeNext(next), code: null, problem }), 403);
     }
     logIn(c, deps, account);
     return c.redirect(safeNext(next), 303);
@@ -62,7 +53,7 @@ export function loginRoutes(deps: RouteDeps): App {
       return c.redirect(`/auth/login?next=${encodeURIComponent(next)}`, 303);
     }
     const { account, csrf } = browser;
-    return sendPage(c, (nonce) => consentPage({ nonce, email: account.email, csrf, ...asked }), 200, {
+    return sendPage(c, (frame) => consentPage(frame, { viewer: { email: account.email, csrf }, ...asked }), 200, {
       formAction: originOf(asked.port),
     });
   };
