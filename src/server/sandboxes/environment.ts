@@ -5,7 +5,8 @@ import { RuncodeError } from "../../protocol/errors.ts";
 const INHERITED = ["PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR"];
 const LOCALE = /^LC_[A-Z]+$/;
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Where programs are on a machine that follows the FHS. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 type Env = Readonly<Record<string, string>>;
 

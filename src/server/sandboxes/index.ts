@@ -9,12 +9,14 @@ import type { EmbeddedOptions } from "./home.ts";
 export type { EmbeddedOptions } from "./home.ts";
 
 /** In the order of preference: the first that is healthy is a server's default. */
-export const DRIVERS = ["process"] as const;
+export const DRIVERS = ["namespace", "process"] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
 /** Takes a driver's name and what it needs to know of this machine; gives the driver, probed by nobody yet. Throws `usage`. */
 export async function createDriver(name: string, options: EmbeddedOptions): Promise<Driver> {
   switch (name) {
+    case "namespace":
+      return new (await import("./namespace/driver.ts")).NamespaceDriver(options);
     case "process":
       return new (await import("./process/driver.ts")).ProcessDriver(options);
     default:

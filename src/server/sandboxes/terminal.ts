@@ -2,6 +2,7 @@
 // is exact, a stop of the output when nobody reads it, end-of-file, and a hang-up.
 import { Readable, Writable } from "node:stream";
 import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
+import { openTerminal } from "./far-side.ts";
 import { exitOf, signalGroup, type Launch } from "./launch.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
@@ -71,38 +72,30 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   let running = true;
   let settle: (exit: ProcessExit) => void = () => {};
   const exited = new Promise<ProcessExit>((resolve) => (settle = resolve));
-  let child: Bun.Subprocess;
-  try {
-    child = Bun.spawn([...what.argv], {
-      cwd: what.cwd,
-      env: { ...what.env, TERM: pty.term },
-      detached: controlling,
-      // Given inline, Bun closes its own copy of the terminal's far side, so that `exit` tells of its last user's leaving.
-      terminal: {
-        cols: pty.columns,
-        rows: pty.rows,
-        data: (_terminal, data) => {
-          if (stdout.destroyed || stdout.readableEnded) return;
-          // Bun.Terminal cannot be paused, so the terminal itself is: ^S stops its output in the kernel, with every program.
-          if (!stdout.push(Buffer.from(data)) && !stopped) {
-            stopped = { ixonWasOn: (terminal.inputFlags & IXON) !== 0 };
-            terminal.inputFlags |= IXON;
-            terminal.write(XOFF);
-          }
-          if (!running) linger();
-        },
-        exit: end,
-      },
-      onExit: (_child, code, signal) => {
-        running = false;
-        settle(exitOf(code, signal === null ? null : signalName(signal)));
-        linger();
-      },
-    });
-  } catch (error) {
-    throw new RuncodeError("io", "cannot start a process on a terminal", { cause: error });
-  }
-  const terminal = child.terminal as Bun.Terminal;
+  const options: Bun.TerminalOptions = {
+    cols: pty.columns,
+    rows: pty.rows,
+    data: (_terminal, data) => {
+      if (stdout.destroyed || stdout.readableEnded) return;
+      // Bun.Terminal cannot be paused, so the terminal itself is: ^S stops its output in the kernel, with every program.
+      if (!stdout.push(Buffer.from(data)) && !stopped) {
+        stopped = { ixonWasOn: (terminal.inputFlags & IXON) !== 0 };
+        terminal.inputFlags |= IXON;
+        terminal.write(XOFF);
+      }
+      if (!running) linger();
+    },
+    exit: end,
+  };
+  const { child, terminal } = spawnOn(options, controlling, [...what.argv], {
+    cwd: what.cwd,
+    env: { ...what.env },
+    onExit: (_child, code, signal) => {
+      running = false;
+      settle(exitOf(code, signal === null ? null : signalName(signal)));
+      linger();
+    },
+  });
   what.started?.(child.pid);
   return {
     stdin,
@@ -129,6 +122,29 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       }, HANGUP_GRACE_MS);
     },
   };
+}
+
+type SpawnOptions = Pick<Bun.SpawnOptions.OptionsObject<"ignore", "ignore", "ignore">, "cwd" | "env" | "onExit">;
+
+/** Bun makes a terminal that is given inline the child's controlling one; one that was made before it only opens for it. */
+function spawnOn(
+  options: Bun.TerminalOptions,
+  controlling: boolean,
+  argv: string[],
+  how: SpawnOptions,
+): { child: Bun.Subprocess; terminal: Bun.Terminal } {
+  try {
+    if (controlling) {
+      const child = Bun.spawn(argv, { ...how, terminal: options });
+      return { child, terminal: child.terminal as Bun.Terminal };
+    }
+    const { terminal, release } = openTerminal(options);
+    const child = Bun.spawn(argv, { ...how, terminal });
+    release();
+    return { child, terminal };
+  } catch (error) {
+    throw new RuncodeError("io", "cannot start a process on a terminal", { cause: error });
+  }
 }
 
 function signalName(signal: number | string): string {

@@ -99,7 +99,12 @@ export class ProcessSandbox implements Sandbox {
     // `exec` by a shell, so that a program that is not there is 127 and a line on stderr, as sshd's user would see it.
     const what = {
       argv: ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv],
-      env: { ...this.#env, ...checkedEnv(request.env), [MARKER]: this.#root },
+      env: {
+        ...this.#env,
+        ...checkedEnv(request.env),
+        ...(request.pty ? { TERM: request.pty.term } : {}),
+        [MARKER]: this.#root,
+      },
       cwd,
       group: (pid: number): number => foregroundOf(pid) ?? pid,
       started: (pid: number): void => void this.#sessions.add(pid),

@@ -1,0 +1,154 @@
+// The `namespace` driver: a workspace is a set of Linux namespaces made by bubblewrap, with a home of its own and the
+// machine's programs to look at and run. The network is the machine's (docs/decisions says what that lets in).
+import { execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { cgroupRoot, type CgroupRoot } from "../cgroup.ts";
+import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
+import { endAll } from "../ending.ts";
+import { createFiles, deleteFiles, workspaceFiles, type EmbeddedOptions, type WorkspaceFiles } from "../home.ts";
+import { startHolder, HOST_ENV } from "./holder.ts";
+import { dropped, FIRST_UID, identityOf } from "./identity.ts";
+import { NamespaceSandbox } from "./sandbox.ts";
+import { writeEtc } from "./view.ts";
+
+const NOTHING = { memory: false, processes: false, cpus: false };
+const TOOLS = ["bwrap", "unshare", "nsenter", "setpriv", "setsid"];
+
+export class NamespaceDriver implements Driver {
+  readonly name = "namespace";
+  readonly isolation = "namespaces";
+  readonly #options: EmbeddedOptions;
+  #cgroups: Promise<CgroupRoot | null> | undefined;
+
+  constructor(options: EmbeddedOptions) {
+    this.#options = options;
+  }
+
+  async probe(): Promise<DriverHealth> {
+    const unwell = (detail: string, fix: string): DriverHealth => ({ ok: false, detail, fix, enforces: NOTHING });
+    if (process.platform !== "linux") return unwell("it needs Linux", "use the process driver");
+    if (this.#options.self.length !== 1)
+      return unwell("it needs runcode as one executable", "build it with `npm run build`");
+    const missing = TOOLS.filter((tool) => !HOST_ENV.PATH.split(":").some((dir) => isProgram(path.join(dir, tool))));
+    if (missing.length > 0)
+      return unwell(`${missing.join(", ")} not installed`, "apt-get install bubblewrap util-linux");
+    // The whole way down, as a workspace would go it: what forbids user namespaces differs by distribution and container.
+    const [program = "", ...args] = dropped(process.getuid?.() === 0 ? FIRST_UID : null);
+    const trial = [
+      "unshare",
+      "--user",
+      "--map-root-user",
+      "--",
+      "bwrap",
+      "--unshare-pid",
+      "--unshare-ipc",
+      "--unshare-uts",
+    ];
+    const view = [
+      "--ro-bind",
+      "/",
+      "/",
+      "--proc",
+      "/proc",
+      "--dev",
+      "/dev",
+      "--",
+      "/usr/bin/unshare",
+      "--user",
+      "--",
+      "true",
+    ];
+    const run = promisify(execFile);
+    try {
+      await run(program, [...args, ...trial, ...view], { env: HOST_ENV, cwd: "/", timeout: 10_000 });
+      const { stdout } = await run("bwrap", ["--version"], { env: HOST_ENV, cwd: "/" });
+      const cgroups = await this.#cgroupRoot();
+      return {
+        ok: true,
+        detail: `${stdout.trim()}, ${process.getuid?.() === 0 ? "each workspace under a uid of its own" : "all workspaces under the server's uid"}`,
+        enforces: cgroups?.enforces ?? NOTHING,
+      };
+    } catch (error) {
+      const said = ((error as { stderr?: string }).stderr ?? "").trim().split("\n").at(-1);
+      return unwell(
+        `user namespaces do not work here: ${said || "bwrap failed"}`,
+        "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
+      );
+    }
+  }
+
+  async create(spec: SandboxSpec): Promise<void> {
+    const files = this.#files(spec);
+    await createFiles(files);
+    try {
+      const uid = identityOf(spec.id);
+      for (const dir of ["sockets", "etc"]) await mkdir(path.join(files.root, dir), { recursive: true, mode: 0o755 });
+      if (uid === null) return;
+      // Only what is made here is given away, never what is in it: a file of another owner in a home is there for a reason.
+      for (const dir of [files.home, files.project]) await chown(dir, uid, uid);
+      await writeFile(path.join(files.root, "self"), "", { mode: 0o755 });
+      await chmod(files.root, 0o711);
+    } catch (error) {
+      throw new RuncodeError("create_failed", "the workspace's directories cannot be made", { cause: error });
+    }
+  }
+
+  async start(spec: SandboxSpec, { signal }: StartOptions = {}): Promise<Sandbox> {
+    signal?.throwIfAborted();
+    const { root } = this.#files(spec);
+    const uid = identityOf(spec.id);
+    const cgroup = (await (await this.#cgroupRoot())?.group(spec.id, spec.limits)) ?? null;
+    try {
+      await rm(path.join(root, "sockets"), { recursive: true, force: true });
+      await mkdir(path.join(root, "sockets"), { mode: 0o755 });
+      await writeEtc(path.join(root, "etc"), spec.title);
+      const self = this.#options.self[0] ?? "";
+      const holder = await startHolder({ title: spec.title, root, self, uid, cgroup }, signal);
+      return new NamespaceSandbox(holder, { root, uid, cgroup });
+    } catch (error) {
+      await cgroup?.remove();
+      if (error instanceof RuncodeError || signal?.aborted) throw error;
+      throw new RuncodeError("start_failed", "the workspace's sandbox cannot be made", { cause: error });
+    }
+  }
+
+  /** bwrap dies with the server that started it, and everything in the namespace with bwrap; the group shows what is left. */
+  async recover(spec: SandboxSpec): Promise<null> {
+    const cgroup = await (await this.#cgroupRoot())?.group(spec.id, {});
+    if (cgroup) {
+      await cgroup.freeze(false);
+      await endAll(async () => await cgroup.members(), 0);
+      await cgroup.remove();
+    }
+    return null;
+  }
+
+  async delete(spec: SandboxSpec): Promise<void> {
+    await deleteFiles(this.#files(spec));
+  }
+
+  async close(): Promise<void> {
+    await (await this.#cgroups)?.close();
+  }
+
+  #files(spec: SandboxSpec): WorkspaceFiles {
+    return workspaceFiles(this.#options.dataDir, spec.id);
+  }
+
+  async #cgroupRoot(): Promise<CgroupRoot | null> {
+    return await (this.#cgroups ??= cgroupRoot(this.#options.dataDir));
+  }
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
