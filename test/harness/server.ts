@@ -9,6 +9,7 @@ export interface ServerFacts {
   readonly web_base: string;
   readonly ssh: { readonly host: string; readonly port: number };
   readonly data_dir: string;
+  readonly login_url: string;
   readonly owner_token: string;
 }
 

@@ -1,0 +1,288 @@
+import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { RuncodeError } from "../../src/protocol/errors.ts";
+import type { Driver, Sandbox } from "../../src/server/sandboxes/driver.ts";
+import { openStore } from "../../src/server/store/index.ts";
+import type { WorkspaceEvent } from "../../src/server/workspaces/lifecycle.ts";
+import { testPlane, type TestPlane } from "./plane.ts";
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.close();
+});
+const plane = async (...args: Parameters<typeof testPlane>): Promise<TestPlane> => {
+  const made = await testPlane(...args);
+  open.push(made);
+  return made;
+};
+
+/** The real driver behind a gate: each start waits until the test lets it go on, and is counted. */
+function gated(): {
+  wrap: (driver: Driver) => Driver;
+  starts: number;
+  stops: number;
+  begun: Promise<void>;
+  go: () => void;
+} {
+  const began = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const counts = {
+    starts: 0,
+    stops: 0,
+    begun: began.promise,
+    go: gate.resolve,
+    wrap: (driver: Driver): Driver => ({
+      name: driver.name,
+      isolation: driver.isolation,
+      probe: () => driver.probe(),
+      create: (spec) => driver.create(spec),
+      recover: (spec) => driver.recover(spec),
+      delete: (spec) => driver.delete(spec),
+      close: () => driver.close(),
+      start: async (spec, options) => {
+        counts.starts += 1;
+        began.resolve();
+        await gate.promise;
+        options?.signal?.throwIfAborted();
+        const sandbox = await driver.start(spec, options);
+        const stop = sandbox.stop.bind(sandbox);
+        sandbox.stop = (how) => {
+          counts.stops += 1;
+          return stop(how);
+        };
+        return sandbox;
+      },
+    }),
+  };
+  return counts;
+}
+
+/** The real driver, with one method in place of its own. */
+const altered =
+  (change: (driver: Driver) => Partial<Driver>) =>
+  (driver: Driver): Driver => {
+    const methods = ["probe", "create", "start", "recover", "delete", "close"] as const;
+    const bound = Object.fromEntries(methods.map((name) => [name, driver[name].bind(driver)]));
+    return { name: driver.name, isolation: driver.isolation, ...bound, ...change(driver) } as Driver;
+  };
+
+const codeOf = async (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "done",
+    (error: unknown) => (error instanceof RuncodeError ? error.code : String(error)),
+  );
+
+describe("a workspace", () => {
+  test("that fifty start at once is started once, and all fifty are told", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: gate.wrap });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const starts = Array.from({ length: 50 }, () => codeOf(t.plane.workspaces.start(t.account, id)));
+    await gate.begun;
+    expect(t.plane.workspaces.get(t.account, id).state).toBe("starting");
+    gate.go();
+    expect(new Set(await Promise.all(starts))).toEqual(new Set(["done"]));
+    expect(gate.starts).toBe(1);
+    const stops = Array.from({ length: 50 }, () => codeOf(t.plane.workspaces.stop(t.account, id)));
+    expect(new Set(await Promise.all(stops))).toEqual(new Set(["done"]));
+    expect(gate.stops).toBe(1);
+  });
+
+  test("that is stopped while it starts is stopped, and whoever started it is told", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: gate.wrap });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    gate.go();
+    expect(await Promise.all([started, stopped])).toEqual(["conflict", "done"]);
+    expect(t.plane.workspaces.get(t.account, id).state).toBe("stopped");
+    expect(t.store.workspaces.get(id)?.desired).toBe("stopped");
+  });
+
+  test("ends as the last of many contrary wishes wants it", async () => {
+    const t = await plane();
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const wishes = Array.from({ length: 20 }, (_, i) =>
+      codeOf(i % 2 === 0 ? t.plane.workspaces.start(t.account, id) : t.plane.workspaces.stop(t.account, id)),
+    );
+    await Promise.all(wishes);
+    expect(t.plane.workspaces.get(t.account, id).state).toBe("stopped");
+    await t.plane.workspaces.start(t.account, id);
+    expect(t.plane.workspaces.get(t.account, id).state).toBe("running");
+  });
+
+  test("whose driver cannot start it is in error with the reason, and may be tried again", async () => {
+    let broken = true;
+    const t = await plane({
+      wrap: altered((driver) => ({
+        start: async (spec, options) => {
+          if (broken) throw new RuncodeError("start_failed", "no room in the inn");
+          return driver.start(spec, options);
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { title: "w" });
+    const answer = await t.ask("GET", `/api/rc/workspace/start?workspace_id=${id}`);
+    expect([answer.status, answer.json]).toEqual([
+      200,
+      { error: true, message: "workspace w did not start: no room in the inn" },
+    ]);
+    const seen = (await t.ask("GET", `/api/rc/workspace/${id}`)).json.data.workspace;
+    expect([seen.current_state, seen.problem]).toEqual(["error", "no room in the inn"]);
+    broken = false;
+    await t.plane.workspaces.start(t.account, id);
+    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "running", problem: null });
+  });
+
+  test("whose sandbox ends by itself is in error with the reason, and does not come back at the next start", async () => {
+    let sandbox: Sandbox | undefined;
+    const t = await plane({
+      wrap: altered((driver) => ({ start: async (spec, options) => (sandbox = await driver.start(spec, options)) })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    await t.plane.workspaces.start(t.account, id);
+    const told = new Promise<WorkspaceEvent>((resolve) => t.plane.workspaces.subscribe(resolve));
+    await sandbox?.stop();
+    expect(await told).toMatchObject({
+      workspaceId: id,
+      state: "error",
+      detail: expect.stringContaining("ended by itself"),
+    });
+    expect(() => t.plane.workspaces.sandbox(id)).toThrow("is error");
+    expect(t.store.workspaces.get(id)?.desired).toBe("stopped");
+  });
+
+  test("that could not be made leaves nothing behind", async () => {
+    const t = await plane({
+      wrap: altered(() => ({
+        create: async () => {
+          throw new RuncodeError("io", "the disk is full");
+        },
+      })),
+    });
+    const answer = await t.ask("POST", "/api/rc/workspaces", { title: "w" });
+    expect([answer.status, answer.json.message]).toEqual([500, "workspace w could not be made: the disk is full"]);
+    expect(t.plane.workspaces.list(t.account)).toEqual([]);
+  });
+
+  test("whose files cannot be deleted stays, and is deleted by the next try", async () => {
+    let broken = true;
+    const t = await plane({
+      wrap: altered((driver) => ({
+        delete: async (spec) => {
+          if (broken) throw new RuncodeError("delete_failed", "busy");
+          await driver.delete(spec);
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    expect(await codeOf(t.plane.workspaces.delete(t.account, id, { force: false }))).toBe("delete_failed");
+    expect(await codeOf(t.plane.workspaces.start(t.account, id))).toBe("not_found");
+    broken = false;
+    await t.plane.workspaces.delete(t.account, id, { force: false });
+    expect(t.plane.workspaces.list(t.account)).toEqual([]);
+  });
+
+  test("of one account is not there for another", async () => {
+    const t = await plane();
+    const { id, title } = await t.plane.workspaces.create(t.account, {});
+    const other = t.store.accounts.insert({ email: "o@x", name: "O", tier: "t", role: "member" }, 0);
+    expect(t.plane.workspaces.list(other)).toEqual([]);
+    expect(t.plane.workspaces.byTitle(other, title)).toBeNull();
+    for (const verb of ["start", "stop"] as const) {
+      expect(await codeOf(t.plane.workspaces[verb](other, id))).toBe("not_found");
+    }
+    expect(await codeOf(t.plane.workspaces.delete(other, id, { force: true }))).toBe("not_found");
+  });
+
+  test("tells whoever listens of every change, until they stop listening", async () => {
+    const t = await plane();
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const states: string[] = [];
+    const leave = t.plane.workspaces.subscribe((event) => states.push(event.state));
+    await t.plane.workspaces.start(t.account, id);
+    await t.plane.workspaces.stop(t.account, id);
+    await t.plane.workspaces.delete(t.account, id, { force: false });
+    expect(states).toEqual(["starting", "running", "stopping", "stopped", "stopping", "gone"]);
+    leave();
+    await t.plane.workspaces.create(t.account, {});
+    expect(states.length).toBe(6);
+  });
+});
+
+describe("a server that starts again", () => {
+  /** Two lives over one store and one directory. */
+  const lives = async (): Promise<{
+    live: (options?: Parameters<typeof testPlane>[0]) => Promise<TestPlane>;
+    dir: string;
+  }> => {
+    const dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "rcl-")));
+    const store = openStore(":memory:");
+    open.push({
+      close: async () => {
+        store.close();
+        await rm(dir, { recursive: true, force: true });
+      },
+    });
+    return { live: (options) => plane({ ...options, store, dir }), dir };
+  };
+
+  test("brings back what ran, and leaves stopped what was stopped", async () => {
+    const { live } = await lives();
+    const first = await live();
+    const ran = await first.plane.workspaces.create(first.account, { title: "ran" });
+    const rested = await first.plane.workspaces.create(first.account, { title: "rested" });
+    await first.plane.workspaces.start(first.account, ran.id);
+    await first.plane.workspaces.close();
+
+    const second = await live();
+    const recovery = second.plane.workspaces.recover();
+    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("starting");
+    await recovery;
+    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("running");
+    expect(second.plane.workspaces.get(second.account, rested.id).state).toBe("stopped");
+  });
+
+  test("finishes a deletion that had begun", async () => {
+    const { live, dir } = await lives();
+    const first = await live();
+    const { id } = await first.plane.workspaces.create(first.account, {});
+    expect((await stat(path.join(dir, "workspaces", String(id)))).isDirectory()).toBe(true);
+    first.store.workspaces.want(id, "deleted", null);
+
+    const second = await live();
+    await second.plane.workspaces.recover();
+    expect(second.plane.workspaces.list(second.account)).toEqual([]);
+    await expect(stat(path.join(dir, "workspaces", String(id)))).rejects.toThrow("ENOENT");
+  });
+
+  test("tries again, at its next start, what it could not bring back at this one", async () => {
+    const { live } = await lives();
+    const first = await live();
+    const { id } = await first.plane.workspaces.create(first.account, {});
+    await first.plane.workspaces.start(first.account, id);
+    await first.plane.workspaces.close();
+    const failing = altered(() => ({
+      start: async () => {
+        throw new RuncodeError("start_failed", "not today");
+      },
+    }));
+    const second = await live({ wrap: failing });
+    await second.plane.workspaces.recover();
+    expect(second.plane.workspaces.get(second.account, id)).toMatchObject({ state: "error", problem: "not today" });
+    const third = await live();
+    await third.plane.workspaces.recover();
+    expect(third.plane.workspaces.get(third.account, id).state).toBe("running");
+  });
+
+  test("that is going takes no new start", async () => {
+    const t = await plane();
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    await t.plane.workspaces.close();
+    expect(await codeOf(t.plane.workspaces.start(t.account, id))).toBe("unavailable");
+  });
+});

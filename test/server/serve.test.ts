@@ -1,0 +1,252 @@
+// `runcode serve` as people and scripts run it: the built program, its listeners, its directory.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import path from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { BINARY, runProgram, testHome, type Ran, type ServerFacts, type TestHome } from "../harness/index.ts";
+
+let home: TestHome;
+let dir: string;
+const FREE = ["--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"];
+const serve = (...words: string[]): Promise<Ran> =>
+  runProgram(["serve", ...words, "--data-dir", dir, "--json"], { env: home.env });
+const detach = async (...words: string[]): Promise<ServerFacts> =>
+  (await serve("--detach", ...FREE, ...words)).json<ServerFacts>();
+const get = (facts: ServerFacts, where: string, token = facts.owner_token): Promise<Response> =>
+  fetch(`${facts.api_base}${where}`, { headers: { authorization: `Token ${token}` } });
+const greeting = (at: { host: string; port: number }): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(at).once("error", reject);
+    socket.once("data", (data) => {
+      resolve(String(data));
+      socket.destroy();
+    });
+  });
+
+beforeEach(async () => {
+  home = await testHome();
+  dir = path.join(home.dir, "srv");
+});
+afterEach(async () => {
+  await serve("--stop");
+  await rm(home.dir, { recursive: true, force: true });
+});
+
+describe("serve --detach", () => {
+  test("returns when both listeners answer, says where, and gives the owner's token once", async () => {
+    const facts = await detach();
+    expect(facts).toMatchObject({
+      pid: expect.any(Number),
+      api_base: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      ssh: { host: "127.0.0.1", port: expect.any(Number) },
+      data_dir: dir,
+      owner_token: expect.stringMatching(/^rc_/),
+    });
+    expect((await get(facts, "/api/rc/me")).status).toBe(200);
+    expect((await get(facts, "/readyz")).status).toBe(200);
+    expect(await greeting(facts.ssh)).toMatch(/^SSH-2\.0-runcode/);
+    await serve("--stop");
+    expect(await detach()).not.toHaveProperty("owner_token");
+  });
+
+  test("keeps its host key and its tokens from one start to the next", async () => {
+    const first = await detach();
+    const key = readFileSync(path.join(dir, "host_ed25519"), "utf8");
+    await serve("--stop");
+    const second = await detach();
+    expect(readFileSync(path.join(dir, "host_ed25519"), "utf8")).toBe(key);
+    expect((await get(second, "/api/rc/me", first.owner_token)).status).toBe(200);
+    const keygen = await execa("ssh-keygen", ["-y", "-f", path.join(dir, "host_ed25519")], { reject: false });
+    expect(keygen.stdout).toMatch(/^ssh-ed25519 /);
+  });
+
+  test("is told by --status, ended by --stop, and neither minds that there is none", async () => {
+    const none = await serve("--status");
+    expect([none.exitCode, none.json()]).toEqual([3, { running: false, data_dir: dir }]);
+    expect((await serve("--stop")).json()).toEqual({ stopped: false, data_dir: dir });
+    const facts = await detach();
+    expect((await serve("--status")).json()).toMatchObject({ running: true, pid: facts.pid, api_base: facts.api_base });
+    expect((await serve("--stop")).json()).toEqual({ stopped: true, pid: facts.pid, data_dir: dir });
+    expect((await serve("--status")).exitCode).toBe(3);
+    await expect(get(facts, "/healthz")).rejects.toThrow();
+  });
+
+  test("refuses a directory that another server uses, and leaves that one alone", async () => {
+    const facts = await detach();
+    const second = await serve("--detach", ...FREE);
+    expect([second.exitCode, second.json()["error"]]).toEqual([5, "conflict"]);
+    expect(second.stdout).toContain("another server is using");
+    expect((await serve("--status")).json()).toMatchObject({ pid: facts.pid });
+    expect((await get(facts, "/healthz")).status).toBe(200);
+  });
+
+  test("says what is wrong when a port is taken, and leaves nothing running", async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as { port: number };
+    try {
+      const refused = await serve("--detach", "--http", `127.0.0.1:${port}`, "--ssh", "127.0.0.1:0");
+      expect([refused.exitCode, refused.json()["error"]]).toEqual([9, "io"]);
+      expect(refused.stdout).toContain(`127.0.0.1:${port}`);
+      expect((await serve("--status")).json()).toMatchObject({ running: false });
+    } finally {
+      taken.close();
+    }
+  });
+
+  test("ends no process that only has the number of a server that died", async () => {
+    const facts = await detach();
+    process.kill(facts.pid, "SIGKILL");
+    const bystander = execa("sleep", ["60"], { reject: false });
+    try {
+      const state = JSON.parse(readFileSync(path.join(dir, "server.json"), "utf8")) as object;
+      await writeFile(path.join(dir, "server.json"), JSON.stringify({ ...state, pid: bystander.pid }));
+      expect((await serve("--stop")).json()).toMatchObject({ stopped: false });
+      expect(process.kill(bystander.pid ?? 0, 0)).toBe(true);
+    } finally {
+      bystander.kill("SIGKILL");
+      await bystander;
+    }
+  });
+
+  test("keeps everything it writes to its owner, and no token in any of it", async () => {
+    const facts = await detach();
+    const made = (await runProgram(["serve", "token", "--data-dir", dir], { env: home.env })).stdout.trim();
+    await get(facts, "/api/rc/me", made);
+    await get(facts, "/api/rc/me", "rc_wrongwrongwrong");
+    await fetch(facts.login_url);
+    await serve("--stop");
+    const code = new URL(facts.login_url).searchParams.get("code") ?? "";
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(dir)) {
+      const file = path.join(dir, name);
+      if (statSync(file).isDirectory()) continue;
+      expect([name, statSync(file).mode & 0o077]).toEqual([name, 0]);
+      const text = readFileSync(file, "latin1");
+      for (const secret of [facts.owner_token ?? "", made, code, "rc_wrongwrongwrong"]) {
+        expect([name, text.includes(secret)]).toEqual([name, false]);
+      }
+    }
+  });
+});
+
+describe("serve in the foreground", () => {
+  test("prints where it is, serves, and drains on SIGTERM with exit 0", async () => {
+    const child = execa(BINARY, ["serve", "--json", "--data-dir", dir, ...FREE], {
+      env: home.env,
+      extendEnv: false,
+      reject: false,
+    });
+    const facts = await new Promise<ServerFacts>((resolve) =>
+      child.stdout.once("data", (line) => resolve(JSON.parse(String(line)) as ServerFacts)),
+    );
+    expect((await get(facts, "/api/rc/me")).status).toBe(200);
+    const post = await fetch(`${facts.api_base}/api/rc/workspaces`, {
+      method: "POST",
+      headers: { authorization: `Token ${facts.owner_token}` },
+      body: '{"title":"w"}',
+    });
+    expect(post.status).toBe(201);
+    await get(facts, "/api/rc/workspace/start?workspace_id=1");
+    child.kill("SIGTERM");
+    expect((await child).exitCode).toBe(0);
+
+    const again = await detach();
+    const states = new Set<string>();
+    // What ran when the server ended runs again; it may still be on its way.
+    for (let i = 0; i < 200 && !states.has("running"); i++) {
+      const answer = (await (await get(again, "/api/rc/workspace/1", facts.owner_token)).json()) as {
+        data: { workspace: { current_state: string; interim_state: string } };
+      };
+      states.add(answer.data.workspace.interim_state || answer.data.workspace.current_state);
+    }
+    expect([...states].filter((state) => state !== "starting")).toEqual(["running"]);
+  });
+
+  test("shows no token to a pipe that did not ask for JSON", async () => {
+    const child = execa(BINARY, ["serve", "--data-dir", dir, ...FREE], {
+      env: home.env,
+      extendEnv: false,
+      reject: false,
+    });
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.kill("SIGINT");
+    const { stdout, stderr, exitCode } = await child;
+    expect(exitCode).toBe(0);
+    expect(stdout + stderr).not.toMatch(/rc_|rcl_/);
+    expect(stdout).toContain("runcode serve token");
+    expect(stdout).toMatch(/driver (namespace|process) \(default\)/);
+  });
+});
+
+describe("serve refuses", () => {
+  test.each([
+    [["--http", "0.0.0.0:0"], 8, "insecure_base"],
+    [["--http", "192.0.2.1:0"], 8, "insecure_base"],
+    [["--http", "[::]:0"], 8, "insecure_base"],
+    [["--http", "example.org:0"], 8, "insecure_base"],
+    [["--http", "127.evil.example:0"], 8, "insecure_base"],
+    [["--http", "0.0.0.0:0", "--behind-proxy"], 2, "usage"],
+    [["--public-url", "http://rc.example.org"], 8, "insecure_base"],
+    [["--public-url", "https://rc.example.org/path"], 2, "usage"],
+    [["--public-url", "https://me:secret@rc.example.org"], 2, "usage"],
+    [["--http", "7070"], 2, "usage"],
+    [["--http", "127.0.0.1:70700"], 2, "usage"],
+    [["--ssh", "-oProxyCommand=x:22"], 2, "usage"],
+    [["--tls-cert", "x"], 2, "usage"],
+    [["--tls-cert", "missing", "--tls-key", "missing"], 9, "io"],
+    [["--driver", "docker"], 2, "usage"],
+    [["--status", "--stop"], 2, "usage"],
+  ])("%j", async (words, exit, error) => {
+    const refused = await serve("--detach", "--ssh", "127.0.0.1:0", ...words);
+    const plain = words.includes("--status") || words.includes("--ssh") ? await serve(...words) : refused;
+    expect([plain.exitCode, plain.json()["error"]]).toEqual([exit, error]);
+  });
+
+  test("a directory full of other things that everybody can read, and changes nothing about it", async () => {
+    await mkdir(dir);
+    await writeFile(path.join(dir, "letter.txt"), "dear");
+    await chmod(dir, 0o755);
+    const refused = await serve("--detach", ...FREE);
+    expect([refused.exitCode, refused.json()["error"]]).toEqual([9, "config_invalid"]);
+    expect(statSync(dir).mode & 0o777).toBe(0o755);
+    expect(readdirSync(dir)).toEqual(["letter.txt"]);
+  });
+});
+
+describe("serve token", () => {
+  const token = (...words: string[]): Promise<Ran> =>
+    runProgram(["serve", "token", ...words, "--data-dir", dir, "--json"], { env: home.env });
+
+  test("makes, lists and revokes tokens while the server runs", async () => {
+    const facts = await detach();
+    const made = (await token("--name", "laptop")).json<{ id: number; name: string; token: string }>();
+    expect((await get(facts, "/api/rc/me", made.token)).status).toBe(200);
+    const listed = await token("--list");
+    expect(listed.stdout).not.toContain(made.token);
+    expect((JSON.parse(listed.stdout) as { name: string }[]).map((it) => it.name)).toEqual(["first start", "laptop"]);
+    expect((await token("--revoke", String(made.id))).json()).toEqual({ revoked: made.id });
+    expect((await get(facts, "/api/rc/me", made.token)).status).toBe(401);
+    expect((await token("--revoke", String(made.id))).exitCode).toBe(3);
+  });
+
+  test("makes a link that leads to the running server", async () => {
+    const facts = await detach();
+    const { login_url: url } = (await token("--login-link")).json<{ login_url: string }>();
+    expect(url.startsWith(`${facts.web_base}/auth/login?code=rcl_`)).toBe(true);
+    const answer = await fetch(`${facts.web_base}/auth/login`, {
+      method: "POST",
+      body: new URLSearchParams({ secret: new URL(url).searchParams.get("code") ?? "" }),
+      redirect: "manual",
+    });
+    expect([answer.status, answer.headers.get("set-cookie")?.slice(0, 8)]).toEqual([303, "runcode="]);
+  });
+
+  test("says that there is no server's data where there is none, and makes none", async () => {
+    const refused = await token();
+    expect([refused.exitCode, refused.json()["error"]]).toEqual([3, "not_found"]);
+    expect(() => statSync(dir)).toThrow("ENOENT");
+  });
+});
