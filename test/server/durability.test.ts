@@ -50,7 +50,8 @@ test(
         process.kill(facts.pid, "SIGKILL");
       };
       const worker = async (): Promise<void> => {
-        while (!killed) {
+        for (;;) {
+          if (killed) return;
           const made = await ask("POST", "/workspaces", {});
           const { id } = ((await made.json()) as { data: { workspace: { id: number } } }).data.workspace;
           known.set(id, "stopped");

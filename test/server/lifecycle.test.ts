@@ -240,6 +240,7 @@ describe("a server that starts again", () => {
     await first.plane.workspaces.close();
 
     const second = await live();
+    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("starting");
     const recovery = second.plane.workspaces.recover();
     expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("starting");
     await recovery;

@@ -206,11 +206,11 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
       return () => void listeners.delete(listener);
     },
     recover: async () => {
-      const rows = store.workspaces.all();
-      // Every machine begins at once, so that none is shown as stopped while it waits for its turn.
-      const queue = rows.map((row) => ({ row, machine: machineOf(row) })).values();
+      const queue = store.workspaces.all().values();
       const worker = async (): Promise<void> => {
-        for (const { row, machine } of queue) {
+        for (const row of queue) {
+          const machine = machineOf(row);
+          // A deletion that fails again is in the workspace's state, and in the log.
           if (row.desired === "deleted") await remove(row, machine).catch(() => {});
           else await machine.recover();
         }

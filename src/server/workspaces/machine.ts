@@ -44,7 +44,8 @@ export function createMachine(deps: MachineDeps): Machine {
   const { driver, title, record, changed } = deps;
   let goal = deps.goal;
   let problem = deps.problem;
-  let state: WorkspaceState = problem === null ? "stopped" : "error";
+  // One that is to be brought back is on its way from the first moment, even while others have their turn before it.
+  let state: WorkspaceState = problem !== null ? "error" : goal === "running" ? "starting" : "stopped";
   let sandbox: Sandbox | null = null;
   let recovered = deps.fresh;
   let halted = false;
