@@ -1,6 +1,6 @@
 // Who is there: public keys only, Ed25519 only (the control plane registers nothing else).
 import { createPublicKey, verify } from "node:crypto";
-import type { AuthContext, Connection as Client, PublicKeyAuthContext } from "ssh2";
+import type { AuthContext, Connection as Client } from "ssh2";
 import type { Access, Grant } from "../workspaces/access.ts";
 import { sshString } from "./wire.ts";
 
@@ -39,8 +39,7 @@ export function authenticate(client: Client, access: Access, maxTries: number, v
     if (context.method !== "none" || tries > 0) tries += 1;
     if (tries >= maxTries) verdicts.exhausted();
     else context.reject(["publickey"]);
-    if (context.method === "publickey" && (context as PublicKeyAuthContext).signature !== undefined)
-      verdicts.denied(tries);
+    if (context.method === "publickey") verdicts.denied(tries);
   };
   client.on("authentication", (context) => {
     if (context.method !== "publickey" || context.key.algo !== "ssh-ed25519") return no(context);

@@ -8,7 +8,7 @@ const SIGNALS = new Set("ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1
 
 /**
  * How long a stream may stay silent, and in all, once the process ended while something it started holds the stream open:
- * in steps of `STEP_MS`, and only while the client keeps up. See docs/decisions/background-processes.md.
+ * in steps of `STEP_MS`, and only while the client keeps up. See docs/decisions/010-a-command-ends-with-its-process.md.
  */
 const STEP_MS = 50;
 const QUIET_STEPS = 4;
