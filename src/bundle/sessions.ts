@@ -30,7 +30,7 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
 
   const dirOf = async (id: number): Promise<string> => {
     const plain = path.join(cacheDir, `ws-${id}`);
-    const suffixed = `${plain}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`;
+    const suffixed = secondDir(plain, apiBase);
     // Two control planes count from 1 each. Whoever came first has the plain name; the other keeps its own from then on.
     const [taken, base] = await Promise.all([exists(suffixed), baseOf(plain)]);
     return taken || (base !== null && base !== apiBase) ? suffixed : plain;
@@ -112,6 +112,11 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
     },
   };
   return sessions;
+}
+
+/** The folder of a session whose plain folder is another control plane's. Once it exists it stays that session's. */
+export function secondDir(plain: string, apiBase: string): string {
+  return `${plain}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`;
 }
 
 /** Ends what runs over a session's master and removes its folder; gives whether there was one. Throws `io`. */

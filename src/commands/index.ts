@@ -3,6 +3,9 @@ import type { Registry } from "../cli/registry.ts";
 import type { Context } from "../context.ts";
 
 export const COMMANDS: Registry<Context> = {
+  "config-ssh": { load: () => import("./config-ssh.ts") },
+  "install-statusline": { load: () => import("./install-statusline.ts") },
+  statusline: { load: () => import("./statusline.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
 };

@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aliasKnownHosts, aliasMaterial, refreshAliasMaterial } from "../../src/ssh/managed/material.ts";
 import { describeWith, which } from "../harness/index.ts";
 
+const BASE = "https://one.example.org";
+
 test("pinned keys of any host and port stand under the alias's one name, once each", () => {
   const pins =
     "[127.0.0.1]:2222 ssh-ed25519 AAAA comment\n# no\n@revoked * ssh-rsa B\n10.0.0.1 ssh-ed25519 AAAA\nx ssh-rsa C\n";
@@ -15,7 +17,11 @@ test("pinned keys of any host and port stand under the alias's one name, once ea
 });
 
 test("on Windows the files are named as Windows names them", () => {
-  const { identityFiles, knownHostsFile } = aliasMaterial(3, "C:\\cache\\ws-3", path.win32);
+  const { identityFiles, knownHostsFile } = aliasMaterial(
+    { workspaceId: 3, apiBase: BASE },
+    "C:\\cache\\ws-3",
+    path.win32,
+  );
   expect([...identityFiles, knownHostsFile].every((file) => file.startsWith("C:\\cache\\ws-3\\"))).toBe(true);
 });
 
@@ -25,6 +31,7 @@ describe("the successors of a key", () => {
   const refresh = () =>
     refreshAliasMaterial({
       workspaceId: 7,
+      apiBase: BASE,
       dir,
       identityFile: path.join(dir, "id_ed25519"),
       knownHostsFile: path.join(dir, "known_hosts"),
@@ -107,7 +114,7 @@ describeWith(
   test("gets in at the first try, each of three times in a row, and says nothing", async () => {
     // Bun takes the name from the environment, which may not say it.
     const { stdout: user } = await execa("id", ["-un"]);
-    const material = aliasMaterial(7, path.join(dir, "ws-7"));
+    const material = aliasMaterial({ workspaceId: 7, apiBase: BASE }, path.join(dir, "ws-7"));
     for (const key of ["key-1", "key-2", "key-3"]) {
       await writeFile(path.join(dir, "authorized"), await readFile(path.join(dir, `${key}.pub`)));
       const proxy = [process.execPath, path.join(import.meta.dirname, "fixtures/rotating-proxy.ts")];

@@ -6,6 +6,7 @@
 // seen by the very ssh that caused the minting. A file that was *not there* is different: its private half is read when its
 // turn to authenticate comes, which is after the proxy has connected. So an alias names the session's own file and two
 // successors, of which at most one exists: a new key goes to the one that does not. Measured with OpenSSH 9.2.
+import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { errno, ioError, replaceFile } from "../../platform/files.ts";
@@ -22,6 +23,7 @@ export interface AliasMaterial {
 /** The parts of a session that this is made of; a Session is one. */
 export interface AliasSource {
   readonly workspaceId: number;
+  readonly apiBase: string;
   readonly dir: string;
   readonly identityFile: string;
   readonly knownHostsFile: string;
@@ -29,14 +31,15 @@ export interface AliasSource {
 
 /** Takes the workspace and its session folder, which need not exist yet; gives the paths. `p` joins them as the platform does. */
 export function aliasMaterial(
-  workspaceId: number,
+  { workspaceId, apiBase }: Pick<AliasSource, "workspaceId" | "apiBase">,
   dir: string,
   p: Pick<typeof path.posix, "join"> = path,
 ): AliasMaterial {
   return {
     identityFiles: [p.join(dir, "id_ed25519"), p.join(dir, "alias-key-1"), p.join(dir, "alias-key-2")],
     knownHostsFile: p.join(dir, "alias-known-hosts"),
-    hostKeyAlias: `runcode-ws-${workspaceId}`,
+    // Two control planes count from 1 each, and the pins of one must never do for the other.
+    hostKeyAlias: `runcode-ws-${workspaceId}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`,
   };
 }
 
@@ -46,7 +49,7 @@ export function aliasMaterial(
  * Throws RuncodeError `io`.
  */
 export async function refreshAliasMaterial(session: AliasSource): Promise<void> {
-  const { identityFiles, knownHostsFile, hostKeyAlias } = aliasMaterial(session.workspaceId, session.dir);
+  const { identityFiles, knownHostsFile, hostKeyAlias } = aliasMaterial(session, session.dir);
   const [, one, two] = identityFiles;
   try {
     const [pins, key, pinned, first, second] = await Promise.all([
