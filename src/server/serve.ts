@@ -149,8 +149,10 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     return {
       facts,
       drain: () => {
-        log("draining");
-        draining ??= closeAll();
+        if (!draining) {
+          log("draining");
+          draining = closeAll();
+        }
         return draining;
       },
     };
@@ -175,6 +177,7 @@ function listenHttp(
   sockets: Sockets,
 ): { port: number; close: () => Promise<void> } {
   const { host, port } = config.http;
+  let closing = false;
   let server: Bun.Server<SocketEvents>;
   try {
     server = Bun.serve({
@@ -183,6 +186,8 @@ function listenHttp(
       idleTimeout: IDLE_SECONDS,
       ...(config.tls ? { tls: { cert: config.tls.cert, key: config.tls.key } } : {}),
       fetch: (request: Request, bun: Bun.Server<SocketEvents>) => {
+        // A connection that was kept alive goes on after the listener is closed; what comes on it is too late.
+        if (closing) return Response.json({ error: true, message: "the server is shutting down" }, { status: 503 });
         // Behind a proxy the peer is the proxy, which adds who asked it at the end of this header.
         const forwarded = config.behindProxy ? request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() : null;
         const remote = forwarded || bun.requestIP(request)?.address || "unknown";
@@ -196,9 +201,12 @@ function listenHttp(
   return {
     port: server.port ?? port,
     close: async () => {
-      // Lets the answers that are under way go out; WebSockets and idle connections would keep it open for ever.
-      const calm = server.stop(false);
-      await Promise.race([calm, Bun.sleep(DRAIN_MS)]);
+      closing = true;
+      void server.stop(false);
+      // Lets the answers that are under way go out. `stop(false)` resolves only when idle connections are gone as well, which
+      // would be when their clients like it; there is no event for the last answer, so it is asked for.
+      const until = Date.now() + DRAIN_MS;
+      while (server.pendingRequests > 0 && Date.now() < until) await Bun.sleep(5);
       await server.stop(true);
     },
   };

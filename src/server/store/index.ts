@@ -1,7 +1,7 @@
 // What the server must not forget: accounts, tokens, workspaces, session keys and settings, in one SQLite file.
 // One file per table, each a set of prepared statements that speak the project's types; nothing above this folder
 // writes SQL. Only src/server/workspaces opens it. WAL with synchronous=FULL: a commit has reached the disk when
-// it returns, so that what was acknowledged survives both kill -9 and a power cut (docs/decisions/durability.md).
+// it returns, so that what was acknowledged survives both kill -9 and a power cut (docs/decisions/012).
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
 import { errno, ioError } from "../../platform/files.ts";
