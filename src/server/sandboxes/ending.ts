@@ -1,5 +1,5 @@
 // Ending a set of processes that may grow while it is being ended.
-import { signalEach } from "./tree.ts";
+import { askToEnd, signalEach } from "./tree.ts";
 import { systemClock } from "../../platform/clock.ts";
 
 const POLL_MS = 20;
@@ -13,8 +13,7 @@ export async function endAll(list: () => Promise<readonly number[]>, graceMs: nu
   let members = await list();
   if (members.length === 0) return true;
   if (graceMs > 0) {
-    // A login shell ignores TERM and leaves on HUP; a stopped process takes neither before it goes on.
-    for (const signal of ["SIGTERM", "SIGHUP", "SIGCONT"] as const) signalEach(members, signal);
+    askToEnd(members);
     for (const until = Date.now() + graceMs; members.length > 0 && Date.now() < until; members = await list())
       await systemClock.sleep(POLL_MS);
   }

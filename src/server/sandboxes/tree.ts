@@ -96,12 +96,26 @@ async function processesByPs(): Promise<ProcessRow[]> {
 /** Signals each of the processes; those that are gone by now are no error. */
 export function signalEach(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
+    if (pid <= 1) continue;
     try {
       process.kill(pid, signal);
     } catch (error) {
       if (errno(error) !== "ESRCH" && errno(error) !== "EPERM") throw error;
     }
   }
+}
+
+/** Asks processes to end, as a machine that shuts down does. */
+export function askToEnd(pids: readonly number[]): void {
+  signalEach(pids, "SIGTERM");
+  // An interactive shell ignores TERM and leaves when its terminal hangs up.
+  const onTerminal = pids.map(processRow).filter((row) => row && row.foreground > 0 && row.pid === row.session);
+  signalEach(
+    onTerminal.map((row) => row?.pid ?? 0),
+    "SIGHUP",
+  );
+  // A stopped process hears nothing before it goes on.
+  signalEach(pids, "SIGCONT");
 }
 
 function readOrEmpty(file: string): string {

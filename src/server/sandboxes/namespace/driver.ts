@@ -30,6 +30,7 @@ export class NamespaceDriver implements Driver {
 
   async probe(): Promise<DriverHealth> {
     const unwell = (detail: string, fix: string): DriverHealth => ({ ok: false, detail, fix, enforces: NOTHING });
+    workspaceFiles(this.#options.dataDir, 0);
     if (process.platform !== "linux") return unwell("it needs Linux", "use the process driver");
     if (this.#options.self.length !== 1)
       return unwell("it needs runcode as one executable", "build it with `npm run build`");

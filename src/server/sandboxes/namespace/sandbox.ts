@@ -14,7 +14,7 @@ import { launch } from "../launch.ts";
 import { connected } from "../relayed.ts";
 import { dialHere, listenOnPath, listenOnPort } from "../sockets.ts";
 import { launchOnTerminal } from "../terminal.ts";
-import { processes, processRow, signalEach } from "../tree.ts";
+import { askToEnd, processes, processRow, signalEach } from "../tree.ts";
 import { entering, type Holder } from "./holder.ts";
 import { HOME, SELF, shell, SOCKETS, USER } from "./view.ts";
 
@@ -119,13 +119,12 @@ export class NamespaceSandbox implements Sandbox {
     await this.ended;
   }
 
-  /** A login shell ignores TERM and leaves on HUP; a stopped process takes neither before it goes on. */
   async #askToEnd(graceMs: number): Promise<void> {
     const own = new Set([this.#holder.init, this.#holder.monitor]);
     const others = (): number[] =>
       this.#members().filter((pid) => !own.has(pid) && processRow(pid)?.parent !== this.#holder.init);
     const members = this.#members().filter((pid) => !own.has(pid));
-    for (const signal of ["SIGTERM", "SIGHUP", "SIGCONT"] as const) signalEach(members, signal);
+    askToEnd(members);
     for (const until = Date.now() + graceMs; others().length > 0 && Date.now() < until;)
       await systemClock.sleep(POLL_MS);
   }

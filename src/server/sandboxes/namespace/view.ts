@@ -64,7 +64,8 @@ export function bwrapArguments(from: Sources, title: string): string[] {
     ...bind("--ro-bind", from.self, SELF),
     ...bind("--ro-bind", from.sockets, SOCKETS),
     ...bind("--bind", from.home, HOME),
-    ...["--chdir", HOME],
+    // Last: with a writable /etc a workspace could leave an ld.so.preload there for the program that lets others in.
+    ...["--remount-ro", "/", "--chdir", HOME],
   ];
 }
 

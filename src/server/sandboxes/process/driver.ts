@@ -1,6 +1,7 @@
 // The `process` driver: a workspace is a home directory, and its processes are the server's own user's. It isolates
 // nothing and says so; it is there so that a laptop with nothing installed can be the other end.
 import { ProcessSandbox } from "./sandbox.ts";
+import { cgroupRoot, type CgroupRoot } from "../cgroup.ts";
 import { endAll } from "../ending.ts";
 import { createFiles, deleteFiles, workspaceFiles, type EmbeddedOptions, type WorkspaceFiles } from "../home.ts";
 import { membersOf } from "../tree.ts";
@@ -11,6 +12,7 @@ export class ProcessDriver implements Driver {
   readonly name = "process";
   readonly isolation = "none";
   readonly #options: EmbeddedOptions;
+  #cgroups: Promise<CgroupRoot | null> | undefined;
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
@@ -25,10 +27,13 @@ export class ProcessDriver implements Driver {
         enforces: { memory: false, processes: false, cpus: false },
       };
     }
+    workspaceFiles(this.#options.dataDir, 0);
+    const cgroups = await this.#cgroupRoot();
+    const strays = cgroups ? "" : "; without cgroups a process that hides well enough outlives a stop";
     return {
       ok: true,
-      detail: "no isolation: a workspace's processes can do all that the server's user can",
-      enforces: { memory: false, processes: false, cpus: false },
+      detail: `no isolation: a workspace's processes can do all that the server's user can${strays}`,
+      enforces: cgroups?.enforces ?? { memory: false, processes: false, cpus: false },
     };
   }
 
@@ -42,11 +47,16 @@ export class ProcessDriver implements Driver {
     await createFiles(files).catch((error: unknown) => {
       throw new RuncodeError("start_failed", "the workspace's home cannot be made", { cause: error });
     });
-    return new ProcessSandbox(files, this.#options.self);
+    const cgroup = await (await this.#cgroupRoot())?.group(spec.id, spec.limits);
+    return new ProcessSandbox(files, this.#options.self, cgroup ?? null);
   }
 
   async recover(spec: SandboxSpec): Promise<null> {
-    await endAll(async () => await membersOf(this.#files(spec).root, new Set()), 0);
+    const { root } = this.#files(spec);
+    const cgroup = await (await this.#cgroupRoot())?.group(spec.id, {});
+    await cgroup?.freeze(false);
+    await endAll(async () => [...((await cgroup?.members()) ?? []), ...(await membersOf(root, new Set()))], 0);
+    await cgroup?.remove();
     return null;
   }
 
@@ -54,9 +64,15 @@ export class ProcessDriver implements Driver {
     await deleteFiles(this.#files(spec));
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await (await this.#cgroups)?.close();
+  }
 
   #files(spec: SandboxSpec): WorkspaceFiles {
     return workspaceFiles(this.#options.dataDir, spec.id);
+  }
+
+  async #cgroupRoot(): Promise<CgroupRoot | null> {
+    return await (this.#cgroups ??= cgroupRoot(this.#options.dataDir));
   }
 }

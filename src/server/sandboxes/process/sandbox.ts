@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { ExecRequest, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import { endAll } from "../ending.ts";
+import type { Cgroup } from "../cgroup.ts";
 import { argvOf, checkedEnv, inherited } from "../environment.ts";
 import { isDirectory, type WorkspaceFiles } from "../home.ts";
 import { launch } from "../launch.ts";
@@ -27,7 +28,10 @@ export class ProcessSandbox implements Sandbox {
   #over = false;
   #end: (ending: { reason: string }) => void = () => {};
 
-  constructor(files: WorkspaceFiles, self: readonly string[]) {
+  readonly #cgroup: Cgroup | null;
+
+  constructor(files: WorkspaceFiles, self: readonly string[], cgroup: Cgroup | null) {
+    this.#cgroup = cgroup;
     this.home = files.home;
     this.workdir = files.project;
     this.#root = files.root;
@@ -81,24 +85,28 @@ export class ProcessSandbox implements Sandbox {
   }
 
   async pause(): Promise<void> {
-    await this.#signalAll("SIGSTOP");
+    this.#mustRun();
+    if (!(await this.#cgroup?.freeze(true))) signalEach(await this.#members(), "SIGSTOP");
   }
 
   async resume(): Promise<void> {
-    await this.#signalAll("SIGCONT");
+    this.#mustRun();
+    if (!(await this.#cgroup?.freeze(false))) signalEach(await this.#members(), "SIGCONT");
   }
 
   async stop(options: { graceMs?: number } = {}): Promise<void> {
     this.#over = true;
     await Promise.all([...this.#listeners].map(async (listener) => await listener.close()));
-    const gone = await endAll(async () => await membersOf(this.#root, this.#liveSessions()), options.graceMs ?? 2000);
+    await this.#cgroup?.freeze(false);
+    const gone = await endAll(async () => await this.#members(), options.graceMs ?? 2000);
+    await this.#cgroup?.remove();
     this.#end({ reason: gone ? "stopped" : "stopped, with processes left that take no signal" });
   }
 
   async #spawn(argv: readonly string[], request: Omit<ExecRequest, "command">, cwd: string): Promise<SandboxProcess> {
     // `exec` by a shell, so that a program that is not there is 127 and a line on stderr, as sshd's user would see it.
     const what = {
-      argv: ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv],
+      argv: this.#cgroup ? this.#cgroup.joined(argv) : ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv],
       env: {
         ...this.#env,
         ...checkedEnv(request.env),
@@ -112,9 +120,9 @@ export class ProcessSandbox implements Sandbox {
     return request.pty ? launchOnTerminal(what, request.pty, true) : await launch(what);
   }
 
-  async #signalAll(signal: NodeJS.Signals): Promise<void> {
-    this.#mustRun();
-    signalEach(await membersOf(this.#root, this.#liveSessions()), signal);
+  /** The kernel's list where there is one, else what can be told from /proc. */
+  async #members(): Promise<number[]> {
+    return this.#cgroup ? await this.#cgroup.members() : await membersOf(this.#root, this.#liveSessions());
   }
 
   /** A number is not given to another process while it names a session; once the last member left it is forgotten here. */

@@ -1,0 +1,209 @@
+// A workspace from its making to its end: what outlives a stop, and what does not.
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
+import { createDriver } from "../../src/server/sandboxes/index.ts";
+
+/** The pids of this machine whose command line holds the text. */
+async function running(marker: string): Promise<number[]> {
+  const { readFile } = await import("node:fs/promises");
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")] as const),
+  );
+  return lines.filter(([, line]) => line.includes(marker)).map(([pid]) => Number(pid));
+}
+
+/** A number of seconds that no other test sleeps for: how its processes are told from all others. */
+let naps = 100_000 + (process.pid % 800) * 1000;
+
+describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => {
+  let on: Subject;
+  beforeAll(async () => void (on = await subject(name)));
+  afterAll(async () => await on.close());
+
+  test("the driver says that it is well, and what it isolates and enforces", async () => {
+    const health = await on.driver.probe();
+    expect(health).toMatchObject({ ok: true, enforces: { memory: expect.any(Boolean) as boolean } });
+    expect(on.driver.isolation).toBe(name === "process" ? "none" : "namespaces");
+    if (name === "process") expect(health.detail).toContain("no isolation");
+  });
+
+  test("making a workspace twice is making it once", async () => {
+    const spec = on.spec();
+    await on.driver.create(spec);
+    await on.driver.create(spec);
+    const sandbox = await on.driver.start(spec);
+    expect((await run(sandbox, ["ls", "-a", sandbox.workdir])).stdout).toBe(".\n..\n");
+    expect(sandbox.workdir).toMatch(/^\/[A-Za-z0-9._@+/-]+$/);
+    await sandbox.stop({ graceMs: 0 });
+  });
+
+  test("files outlive stop and start, and each workspace has its own", async () => {
+    const [spec, other] = [on.spec(), on.spec()];
+    for (const made of [spec, other]) await on.driver.create(made);
+    const first = await on.driver.start(spec);
+    await run(first, "echo kept > workspace/file");
+    await first.stop({ graceMs: 0 });
+    expect(await first.ended).toEqual({ reason: "stopped" });
+    await expect(first.exec({ command: "true" })).rejects.toMatchObject({ code: "conflict" });
+    const [second, elsewhere] = await Promise.all([on.driver.start(spec), on.driver.start(other)]);
+    expect((await run(second, ["cat", "workspace/file"])).stdout).toBe("kept\n");
+    expect((await run(elsewhere, ["cat", "workspace/file"])).exit).toEqual({ code: 1 });
+    await Promise.all([second, elsewhere].map(async (sandbox) => await sandbox.stop({ graceMs: 0 })));
+  });
+
+  test("stop is polite first: a program that hears it may end by itself", async () => {
+    const sandbox = await on.sandbox();
+    const command = "trap 'echo goodbye; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    const polite = await sandbox.exec({ command });
+    await seen(polite.stdout, "ready");
+    const rest = text(polite.stdout);
+    await sandbox.stop({ graceMs: 20_000 });
+    expect(await rest).toBe("goodbye\n");
+    expect(await polite.exited).toEqual({ code: 0 });
+  });
+
+  test.each([
+    [
+      "a child that ignores every polite signal",
+      (nap: number) => `trap '' TERM HUP INT; sleep ${nap} & echo ready; wait`,
+    ],
+    ["a session of its own", (nap: number) => `setsid sleep ${nap} & echo ready; wait`],
+    ["a forgotten orphan", (nap: number) => `(setsid sh -c 'sleep ${nap} & exec true' &) ; echo ready`],
+    ["a cleared environment", (nap: number) => `env -i sleep ${nap} & echo ready; wait`],
+  ])("stop ends %s", async (_what, script) => {
+    const sandbox = await on.sandbox();
+    const nap = ++naps;
+    const process = await sandbox.exec({ command: script(nap) });
+    await seen(process.stdout, "ready");
+    await expect.poll(async () => (await running(`sleep\0${nap}`)).length).toBeGreaterThan(0);
+    await sandbox.stop({ graceMs: 0 });
+    expect(await running(`sleep\0${nap}`)).toEqual([]);
+  });
+
+  test("stop ends an orphan with a cleared environment in a session of its own", async (context) => {
+    if (name === "process" && (await on.driver.probe()).detail.includes("without cgroups"))
+      context.skip("no writable cgroup here, and without one the process driver cannot hold on to such a process");
+    const sandbox = await on.sandbox();
+    const nap = ++naps;
+    await run(sandbox, `(setsid env -i /bin/sh -c 'sleep ${nap} & exec true' > /dev/null 2>&1 < /dev/null &)`);
+    await expect.poll(async () => (await running(`sleep\0${nap}`)).length).toBe(1);
+    await sandbox.stop({ graceMs: 0 });
+    expect(await running(`sleep\0${nap}`)).toEqual([]);
+  });
+
+  test("a paused workspace does nothing until it is resumed", async () => {
+    const sandbox = await on.sandbox();
+    const ticker = await sandbox.exec({ command: "while :; do echo tick; sleep 0.02; done" });
+    await seen(ticker.stdout, "tick");
+    await sandbox.pause();
+    ticker.stdout.resume();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    let ticks = 0;
+    ticker.stdout.on("data", () => ticks++);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(ticks).toBe(0);
+    await sandbox.resume();
+    await expect.poll(() => ticks).toBeGreaterThan(0);
+    await sandbox.pause();
+    await sandbox.stop({ graceMs: 0 });
+    expect(await ticker.exited).toMatchObject({ signal: "KILL" });
+  });
+
+  test("a server's next life ends what its former one left, and nothing of other workspaces", async () => {
+    const [spec, other] = [on.spec(), on.spec()];
+    const [sandbox, bystander] = await Promise.all(
+      [spec, other].map(async (made) => {
+        await on.driver.create(made);
+        return await on.driver.start(made);
+      }),
+    );
+    if (!sandbox || !bystander) throw new Error("not started");
+    const nap = ++naps;
+    const stray = await sandbox.exec({ command: `setsid sleep ${nap} & echo ready; wait` });
+    const kept = await bystander.exec({ command: ["cat"] });
+    await seen(stray.stdout, "ready");
+    await expect.poll(async () => (await running(`sleep\0${nap}`)).length).toBeGreaterThan(0);
+    // The namespace driver's own answer to a server's death is tested where a server dies; here its group is what is left.
+    const next = await createDriver(name, { dataDir: on.dataDir, self: [path.join(on.dataDir, "runcode")] });
+    const canSee = name === "process" || (await next.probe()).enforces.processes;
+    if (!canSee) await sandbox.stop({ graceMs: 0 });
+    expect(await next.recover(spec)).toBeNull();
+    expect(await running(`sleep\0${nap}`)).toEqual([]);
+    kept.stdin.end("still here");
+    expect(await text(kept.stdout)).toBe("still here");
+    await Promise.all([sandbox, bystander].map(async (one) => await one.stop({ graceMs: 0 })));
+  });
+
+  test("delete leaves nothing, read-only directories included, and follows no link out", async () => {
+    const spec = on.spec();
+    await on.driver.create(spec);
+    const sandbox = await on.driver.start(spec);
+    const outside = path.join(on.dataDir, "outside");
+    await Bun.write(path.join(outside, "file"), "mine");
+    const made = await run(
+      sandbox,
+      `mkdir -p 'a b/ro' && touch 'a b/ro/f' && chmod 0500 'a b/ro' && chmod 000 'a b' && ln -s ${outside} out && printf x > "$(printf '\\377')"`,
+    );
+    expect(made).toMatchObject({ stderr: "", exit: { code: 0 } });
+    await sandbox.stop({ graceMs: 0 });
+    await on.driver.delete(spec);
+    await on.driver.delete(spec);
+    expect(existsSync(path.join(on.dataDir, "workspaces", String(spec.id)))).toBe(false);
+    expect(await Bun.file(path.join(outside, "file")).text()).toBe("mine");
+  });
+
+  test("a limit on processes holds", async (context) => {
+    if (!(await on.driver.probe()).enforces.processes) context.skip("no writable pids controller here");
+    const sandbox = await on.sandbox({ processes: 12 });
+    const { stderr } = await run(sandbox, "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 5 & done; exit 0");
+    expect(stderr).toMatch(/fork/i);
+  });
+
+  test("a limit on memory holds", async (context) => {
+    if (!(await on.driver.probe()).enforces.memory) context.skip("no writable memory controller here");
+    const sandbox = await on.sandbox({ memoryBytes: 64 * 1024 * 1024 });
+    const { exit } = await run(sandbox, ["/usr/bin/python3", "-c", "x = b'x' * 300_000_000"]);
+    expect(exit).toMatchObject({ signal: "KILL" });
+  });
+
+  test("a start that was called off leaves nothing running", async () => {
+    const spec = on.spec();
+    await on.driver.create(spec);
+    await expect(on.driver.start(spec, { signal: AbortSignal.abort(new Error("called off")) })).rejects.toThrow(
+      "called off",
+    );
+    expect(await running(`workspaces/${spec.id}/home`)).toEqual([]);
+  });
+
+  test("sftp answers the protocol's first packet, from inside", async () => {
+    const sandbox = await on.sandbox();
+    const sftp = await sandbox.sftp();
+    sftp.stdin.write(Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 3]));
+    const [answer] = (await new Promise<Buffer[]>((resolve) =>
+      sftp.stdout.once("data", (data: Buffer) => resolve([data])),
+    )) as [Buffer];
+    expect(answer.readUInt8(4)).toBe(2);
+    expect(answer.readUInt32BE(5)).toBe(3);
+    sftp.stdin.end();
+    expect(await sftp.exited).toEqual({ code: 0 });
+  });
+});
+
+describe("what every driver refuses", () => {
+  test.each(DRIVERS)("%s refuses a data directory that a session's workdir could not carry", async (name) => {
+    const driver = await createDriver(name, { dataDir: "/tmp/with a space", self: ["/bin/true"] });
+    await expect(driver.probe()).rejects.toMatchObject({ code: "config_invalid" });
+  });
+
+  test("a driver that does not exist is a usage error that lists those that do", async () => {
+    await expect(createDriver("chroot", { dataDir: "/tmp", self: [] })).rejects.toMatchObject({
+      code: "usage",
+      hint: expect.stringContaining("namespace") as string,
+    });
+  });
+});
