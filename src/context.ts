@@ -15,6 +15,8 @@ import type { TokenStore } from "./platform/tokens.ts";
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
+  /** Null on Windows. */
+  readonly uid: number | null;
   readonly cwd: string;
   /** The argv that starts this very program: one word for the binary, two when run from source. */
   readonly self: readonly string[];

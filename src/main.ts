@@ -68,6 +68,7 @@ function buildContext(
   const context: Context = {
     env,
     platform,
+    uid: process.getuid?.() ?? null,
     cwd: process.cwd(),
     // A compiled program runs its script from a file system inside itself.
     self:
@@ -118,7 +119,7 @@ function buildContext(
         cacheDir: paths.cache,
         runtimeDir: env["XDG_RUNTIME_DIR"],
         platform,
-        uid: process.getuid?.() ?? null,
+        uid: context.uid,
         apiBase,
         clock: systemClock,
         api: () => context.api(),

@@ -16,6 +16,9 @@ export const WireWorkspace = v.object({
   current_state: v.optional(v.nullable(v.string())),
   interim_state: v.optional(v.nullable(v.string())),
   web_url: v.optional(v.nullable(v.string())),
+  /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), and what is wrong with it. */
+  isolation: v.optional(v.nullable(v.string())),
+  problem: v.optional(v.nullable(v.string())),
 });
 export type WireWorkspace = v.InferOutput<typeof WireWorkspace>;
 
@@ -29,6 +32,8 @@ export interface Workspace {
   readonly shared: boolean;
   readonly connectable: boolean;
   readonly webUrl: string | null;
+  readonly isolation: string | null;
+  readonly problem: string | null;
 }
 
 /** The provider whose workspaces SSH reaches. Our server sends it for compatibility; nothing shows it. */
@@ -49,5 +54,7 @@ export function toWorkspace(wire: WireWorkspace, shared: boolean): Workspace {
     shared,
     connectable: isConnectable(wire),
     webUrl: wire.web_url ?? null,
+    isolation: wire.isolation ?? null,
+    problem: wire.problem ?? null,
   });
 }

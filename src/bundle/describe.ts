@@ -1,0 +1,31 @@
+// A session as `connect`, `current` and `status` print it: one set of field names.
+import type { Attachment, Session } from "./session.ts";
+
+/** Gives the object for `--json`. Nothing secret is in it. */
+export function describeSession(session: Session): Record<string, unknown> {
+  return {
+    workspace_id: session.workspaceId,
+    title: session.title,
+    alias: session.alias,
+    config: session.config,
+    host: session.host,
+    port: session.port,
+    user: session.user,
+    web_url: session.webUrl,
+    workdir: session.workdir,
+    expires_at: new Date(session.expiresAt).toISOString(),
+    api_base: session.apiBase,
+  };
+}
+
+/** The attachment, with its session's fields where there is one. */
+export function describeAttachment(attachment: Attachment, session: Session | null): Record<string, unknown> {
+  return {
+    ...(session ? describeSession(session) : {}),
+    workspace_id: attachment.workspaceId,
+    title: attachment.title,
+    api_base: attachment.apiBase,
+    cwd: attachment.cwd,
+    attached_at: new Date(attachment.attachedAt).toISOString(),
+  };
+}

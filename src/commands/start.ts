@@ -1,0 +1,46 @@
+// `runcode start`: power a workspace on, without attaching it.
+import { findWorkspace, waitForRunning } from "../api/wait.ts";
+import { targetWorkspace } from "../bundle/target.ts";
+import { defineCommand } from "../context.ts";
+import { printable } from "../protocol/text.ts";
+
+const TIMEOUT_SECONDS = 300;
+
+export default defineCommand({
+  summary: "Start a workspace",
+  description: "Waits until it runs. Starting one that runs does nothing.",
+  positionals: { workspace: { arity: "one", summary: "id, title or custom title", complete: "workspace" } },
+  options: {
+    noWait: { kind: "flag", summary: "return once the start was accepted" },
+    timeout: { kind: "seconds", placeholder: "TIME", summary: "how long to wait (default 300s)" },
+  },
+  examples: [
+    ["runcode start demo", "and wait until it runs"],
+    ["runcode start demo --no-wait --json", "only ask for it"],
+  ],
+  json: "{id,state,waited_ms}",
+  async run(args, context) {
+    const { clock, signal } = context;
+    const { id, title } = await targetWorkspace(context, args.workspace);
+    const api = await context.api();
+    const began = clock.now();
+    const progress = await context.out.progress(`Starting ${title}`);
+    try {
+      await api.start(id, signal);
+      const { state } = args.noWait
+        ? await findWorkspace(api, id, signal)
+        : await waitForRunning(api, id, {
+            timeoutMs: (args.timeout ?? TIMEOUT_SECONDS) * 1000,
+            clock,
+            signal,
+            onState: (now) => progress.update(`${title} is ${now}`),
+          });
+      return {
+        json: { id, state, waited_ms: Math.round(clock.now() - began) },
+        text: `${title} is ${printable(state)}.`,
+      };
+    } finally {
+      progress.done();
+    }
+  },
+});
