@@ -234,4 +234,16 @@ describe("once it is known", () => {
     await ssh.catch(() => {});
     await servesOthers();
   });
+
+  test("a client that stopped answering is noticed and let go", async () => {
+    const awake = await world({ keepaliveMs: 100, keepaliveCount: 2 });
+    const ssh = awake.ssh(["echo up; sleep 1000"], { buffer: false });
+    await new Promise((resolve) => ssh.stdout?.once("data", resolve));
+    ssh.kill("SIGSTOP");
+    await awake.event((event) => event.event === "closed");
+    expect(awake.log).toContainEqual(expect.objectContaining({ event: "broken", why: "client-timeout" }));
+    ssh.kill("SIGKILL");
+    await ssh;
+    await awake.close();
+  });
 });

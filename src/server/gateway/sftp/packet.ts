@@ -114,22 +114,27 @@ export class Writer {
   get length(): number {
     return this.#length;
   }
+  // The place is taken first in each: growing may move the bytes.
   byte(value: number): this {
-    this.#bytes.writeUInt8(value, this.#grow(1));
+    const at = this.#grow(1);
+    this.#bytes.writeUInt8(value, at);
     return this;
   }
   uint32(value: number): this {
-    this.#bytes.writeUInt32BE(value >>> 0, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32BE(value >>> 0, at);
     return this;
   }
   uint64(value: number | bigint): this {
-    this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, BigInt(value)), this.#grow(8));
+    const at = this.#grow(8);
+    this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, BigInt(value)), at);
     return this;
   }
   string(value: string | Uint8Array): this {
     const bytes = typeof value === "string" ? Buffer.from(value) : value;
     this.uint32(bytes.length);
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
   finish(): Buffer {
