@@ -38,6 +38,14 @@ export class Output {
     this.#streams.stdout.write(chunk);
   }
 
+  /** As `data`, and resolves when there is room for more: for content of any size. */
+  async stream(chunk: Uint8Array): Promise<void> {
+    // A copy, since the stream may hold on to it after the caller has used its buffer again.
+    await new Promise<void>((resolve, reject) => {
+      this.#streams.stdout.write(Buffer.from(chunk), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
   /** One JSON document on a line of its own. */
   document(value: unknown): void {
     this.data(`${JSON.stringify(value)}\n`);

@@ -19,6 +19,9 @@ export const COMMANDS: Registry<Context> = {
   disconnect: { load: () => import("./disconnect.ts") },
   clean: { load: () => import("./clean.ts") },
   connect: { load: () => import("./connect.ts") },
+  put: { load: () => import("./put.ts") },
+  get: { load: () => import("./get.ts") },
+  write: { load: () => import("./write.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
 };

@@ -1,0 +1,79 @@
+// One file to the workspace, or what comes on stdin: streamed, hashed on the way, and given its name there by rename.
+import { spawnScript } from "../remote-process.ts";
+import type { SshTarget } from "../target.ts";
+import { answerError, findAnswer, noAnswer } from "./answer.ts";
+import type { RemotePath } from "./remote-path.ts";
+import { PUT_FILE } from "./scripts.ts";
+import type { Sent, Source } from "./source.ts";
+import { endLine, newKey, TRAILER_LENGTH } from "./trailer.ts";
+import { readAnswers } from "./output.ts";
+
+export interface PutFileOptions {
+  /** Permission bits; without them those of the file that is replaced, else what the remote umask leaves of 0666. */
+  readonly mode?: number | undefined;
+  /** Nanoseconds since the epoch; without it the time of arrival. */
+  readonly mtimeNs?: bigint | undefined;
+  readonly how?: "replace" | "keep" | "append";
+  readonly signal: AbortSignal;
+  /** Called with the bytes sent so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Puts the source's content under the remote path. `verified` is false where the workspace has no program that computes SHA-256, and only
+ * the size was compared. Throws RuncodeError `conflict` (overwrite rules), `not_found`, `io`, `ssh_failed`; the
+ * target is then as it was.
+ */
+export async function putFile(
+  target: SshTarget,
+  source: Source,
+  to: RemotePath,
+  { mode, mtimeNs, how = "replace", signal, onProgress }: PutFileOptions,
+): Promise<Sent & { readonly verified: boolean }> {
+  const key = newKey();
+  const remote = spawnScript(
+    target,
+    PUT_FILE,
+    [
+      key,
+      target.workdir,
+      to.path,
+      mode === undefined ? "" : mode.toString(8),
+      ...stamps(mtimeNs),
+      { replace: "", keep: "n", append: "a" }[how],
+      String(TRAILER_LENGTH),
+    ],
+    { stdin: true, signal },
+  );
+  const answers = readAnswers(remote.stdout);
+  let sent: Sent | undefined;
+  let failure: unknown;
+  try {
+    sent = await source((chunk) => remote.write(chunk), signal, onProgress);
+    if (sent) await remote.write(endLine(key, sent.sha256));
+  } catch (error) {
+    failure = error;
+  }
+  // Without the trailer the script drops what it has.
+  await remote.end();
+  const [{ code, stderr }, output] = await Promise.all([remote.ended, answers]);
+  if (failure) throw failure;
+  signal.throwIfAborted();
+  const answer = findAnswer(output, key);
+  if (!answer) throw noAnswer(code, stderr, to.shown);
+  if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
+  return { ...sent, verified: answer.detail !== "none" };
+}
+
+/** An mtime for `touch -d` (GNU: to the nanosecond) and for `touch -t` (every other: to the second). */
+function stamps(mtimeNs: bigint | undefined): [string, string] {
+  if (mtimeNs === undefined) return ["", ""];
+  const billion = 1_000_000_000n;
+  const fraction = ((mtimeNs % billion) + billion) % billion;
+  const seconds = (mtimeNs - fraction) / billion;
+  const [year, month, day, hour, minute, second] = new Date(Number(seconds) * 1000)
+    .toISOString()
+    .split(/[-T:.Z]/)
+    .map((part) => part.padStart(2, "0")) as [string, string, string, string, string, string];
+  return [`@${seconds}.${String(fraction).padStart(9, "0")}`, `${year}${month}${day}${hour}${minute}.${second}`];
+}

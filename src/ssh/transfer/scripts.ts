@@ -1,0 +1,121 @@
+// What runs on the workspace: POSIX sh and what coreutils and busybox both have; nothing of ours is installed there.
+// A script answers with one line `runcode-<word> <key> <detail>` on stdout. The key is random and made anew for each transfer, so that neither
+// what a start-up file prints nor a file's own content can be taken for an answer.
+
+/** Which hash program is there: openssl first for much data, since it uses the processor's SHA instructions where coreutils before 9.2 does not. */
+const HASH = `
+hasher() {
+  if [ "$1" -gt 4194304 ] && command -v openssl >/dev/null; then echo "openssl dgst -sha256 -r"
+  elif command -v sha256sum >/dev/null; then echo sha256sum
+  elif command -v shasum >/dev/null; then echo "shasum -a 256"
+  elif command -v openssl >/dev/null; then echo "openssl dgst -sha256 -r"
+  fi
+}`;
+
+/** The common beginning. $1 key, $2 workdir, $3 path. */
+const HEAD = `
+LC_ALL=C; export LC_ALL
+K=$1 W=$2 D=$3; t=
+nl='
+'
+say() { printf 'runcode-%s %s %s\\n' "$1" "$K" "$2"; }
+fail() { say "$1" "$2"; exit 1; }
+case $D in
+./*) cd -- "$W" 2>/dev/null || fail workdir ;;
+'~') D=$HOME ;;
+'~/'*) D=$HOME/\${D#??} ;;
+esac
+${HASH}`;
+
+/**
+ * Where something is to be put. A symbolic link that was named is followed, as scp does; what it leads to is replaced, the link
+ * stays. The temporary name stands next to the target, so that the rename stays on one file system.
+ */
+const PLACE = `
+if [ -L "$D" ]; then
+  [ -e "$D" ] || fail dangling
+  r=$(readlink -f -- "$D" && echo .) || fail dangling
+  r=\${r%.}; D=\${r%"$nl"}
+fi
+P=\${D%/*}
+[ -n "$P" ] || P=/
+`;
+const MAKE_PARENT = `
+[ -d "$P" ] || e=$(mkdir -p -- "$P" 2>&1) || fail io "$e"
+t=$P/.runcode-$K.part
+trap 'exit 1' HUP INT TERM PIPE
+`;
+
+/**
+ * One file. Parameters beyond HEAD's: $4 mode (octal, or empty: that of the file it replaces, else what the umask leaves), $5 mtime as `@<seconds>.<ns>`
+ * and $6 as `touch -t` wants it (or both empty), $7 `n` for "replace nothing", `a` for "append", else empty, $8 length of the trailer.
+ *
+ * stdin is the content and then a trailer with the key and the content's SHA-256. The trailer is cut off again and the name given only
+ * when both are right, so a connection that dies leaves nothing, whatever the size and whether or not it was known.
+ */
+export const PUT_FILE = `${HEAD}
+[ ! -d "$D" ] || fail directory
+${PLACE}
+[ ! -d "$D" ] || fail directory
+if [ -e "$D" ]; then
+  [ -f "$D" ] || fail special
+  [ "$7" != n ] || fail exists
+fi
+${MAKE_PARENT}
+trap 'rm -f -- "$t"' EXIT
+e=$( { umask 077; set -C; : >"$t"; } 2>&1 ) || fail io "$e"
+e=$(cat 2>&1 >"$t") || fail io "$e"
+n=$(($(wc -c <"$t") - $8))
+[ "$n" -ge 0 ] || fail cut
+w=$(tail -c "$8" <"$t" | tr -d '\\000')
+case $w in "runcode-end $K "*) w=\${w##* } ;; *) fail cut ;; esac
+dd if=/dev/null of="$t" bs=1 seek="$n" 2>/dev/null
+[ "$(wc -c <"$t")" -eq "$n" ] || fail damaged
+h=$(hasher "$n")
+if [ -n "$h" ]; then
+  g=$($h <"$t"); g=\${g%% *}
+  [ "$g" = "$w" ] || fail damaged
+else g=none
+fi
+if [ "$7" = a ] && [ -e "$D" ]; then
+  b=$(wc -c <"$D") || fail io "cannot read it: Permission denied"
+  e=$(cat "$t" 2>&1 >>"$D") || {
+    dd if=/dev/null of="$D" bs=1 seek=$((b)) 2>/dev/null
+    fail io "$e"
+  }
+  [ -z "$4" ] || e=$(chmod "$4" "$D" 2>&1) || fail io "$e"
+else
+  m=$4
+  [ -n "$m" ] || [ ! -e "$D" ] || m=$(stat -c %a -- "$D" 2>/dev/null || stat -f %Lp -- "$D")
+  [ -n "$m" ] || m=$(printf %o $((0666 & ~$(umask))))
+  e=$(chmod "$m" "$t" 2>&1) || fail io "$e"
+  [ -z "$5" ] || touch -d "$5" "$t" 2>/dev/null || TZ=UTC0 touch -t "$6" "$t" 2>/dev/null
+  [ ! -d "$D" ] || fail directory
+  e=$(mv -f -- "$t" "$D" 2>&1) || fail io "$e"
+fi
+say ok "$g"
+`;
+
+/**
+ * One file to stdout: a line with mode, size and mtime, the content, and a trailer of fixed length with its hash, which is
+ * computed by a second reader at the same time. Every character of the trailer is x where reading failed, - where there is no hash program.
+ */
+export const GET_FILE = `${HEAD}
+[ ! -d "$D" ] || fail directory
+[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
+[ -f "$D" ] || fail special
+[ -r "$D" ] || fail io "Permission denied"
+m=$(stat -L -c '%a %s %Y %.9Y' -- "$D" 2>/dev/null || stat -L -f '%Lp %z %m' -- "$D") || m="644 0 0"
+h=$(hasher "$(echo "$m" | cut -d ' ' -f 2)")
+say head "$m"
+{ r=$(
+  if [ -n "$h" ]; then $h <"$D" & fi
+  cat <"$D" >&3 || echo failed
+  wait
+); } 3>&1
+case $r in
+*failed*) r=$(printf %64s x | tr ' ' x) ;;
+'') r=$(printf %64s - | tr ' ' -) ;;
+esac
+printf 'runcode-end %s %s\\n' "$K" "\${r%% *}"
+`;
