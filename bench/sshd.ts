@@ -2,7 +2,6 @@
 // runs the bench, with a key made for the run, and is gone with it.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
-import os from "node:os";
 import path from "node:path";
 import { sh } from "./measure.ts";
 
@@ -19,6 +18,8 @@ export async function startSshd(dir: string): Promise<Sshd> {
   // Debian's sshd wants its privilege-separation folder, which only its service makes.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   for (const key of ["host", "user"]) await sh(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", at(key)]);
+  // Bun's os.userInfo() goes by $USER, which a cron job or a CI runner may lack.
+  const user = new TextDecoder().decode(Bun.spawnSync(["id", "-un"]).stdout).trim();
   const port = await freePort();
   await writeFile(
     at("sshd_config"),
@@ -45,7 +46,7 @@ export async function startSshd(dir: string): Promise<Sshd> {
       "Host ref",
       "  HostName 127.0.0.1",
       `  Port ${port}`,
-      `  User ${os.userInfo().username}`,
+      `  User ${user}`,
       `  IdentityFile ${at("user")}`,
       "  IdentitiesOnly yes",
       `  UserKnownHostsFile ${at("known_hosts")}`,

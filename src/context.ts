@@ -27,8 +27,11 @@ export interface Context {
   readonly out: Output;
   /** Aborted on SIGINT (`interrupted`), SIGTERM and SIGHUP (`terminated`), with that error as its reason. */
   readonly signal: AbortSignal;
-  /** Says that this command ends in good order after the first signal, however long that takes. A second one still ends it. */
-  drains(): void;
+  /**
+   * Says that this command ends in good order after the first signal, however long that takes. A second one ends the
+   * program at once; where `onSecond` is given it is called instead, and the third one ends it.
+   */
+  drains(onSecond?: () => void): void;
   /** Asks the person; throws `usage` where asking is not allowed. */
   prompt(): Promise<Prompt>;
   /** The active profile and its bases: flags, then environment, then the profile's file. Throws `insecure_base`, `config_invalid`. */

@@ -22,6 +22,7 @@ export const COMMANDS: Registry<Context> = {
   put: { load: () => import("./put.ts") },
   get: { load: () => import("./get.ts") },
   write: { load: () => import("./write.ts") },
+  exec: { load: () => import("./exec.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
 };

@@ -16,6 +16,8 @@ const PACKAGES = {
   git: "git",
   bwrap: "bubblewrap",
   chromium: "chromium",
+  dash: "dash",
+  bash: "bash",
   zsh: "zsh",
   fish: "fish",
   tcsh: "tcsh",
