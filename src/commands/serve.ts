@@ -78,7 +78,7 @@ export default defineCommand({
       const { serveWords } = await import("../server/daemon/options.ts");
       await prepareDataDir(dir);
       const facts = await startDetached(dir, context.self, serveWords(config, flags, context.cwd));
-      return { json: facts, text: welcome(facts, context) };
+      return { json: facts, text: `${welcome(facts, context)}\nstop it: runcode serve --stop --data-dir ${dir.root}` };
     }
     return await runHere(config, context);
   },
@@ -105,6 +105,7 @@ async function runDetached(flags: ServeFlags, fd: number, context: Context): Pro
       (line) => void context.streams.stderr.write(`${new Date().toISOString()} ${line}\n`),
     );
     const server = await startServer(await checkFlags(flags, context.cwd), io);
+    for (const note of server.facts.notes) io.log(note);
     report(fd, { facts: server.facts });
     await untilSignal(context);
     await server.drain();

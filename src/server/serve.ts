@@ -66,6 +66,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const dir = dataDirAt(config.dataDir);
     await prepareDataDir(dir);
     closers.push(await claimDataDir(dir));
+    closers.push(outliveDefects(log));
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     closers.push(() => store.close());
@@ -141,7 +142,6 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       drivers: [...facts.drivers],
     });
     closers.push(() => removeState(dir));
-    for (const note of notes) log(note);
     log(`serving: http ${own}, ssh ${ssh.host}:${ssh.port}, data ${dir.root}`);
     void plane.workspaces.recover().catch((error: unknown) => log(`recovery: ${String(error)}`));
 
@@ -209,6 +209,20 @@ function listenHttp(
       while (server.pendingRequests > 0 && Date.now() < until) await Bun.sleep(5);
       await server.stop(true);
     },
+  };
+}
+
+/**
+ * One connection's defect must not end everybody else's: sshd has a process per connection for that, we have one for all.
+ * What nobody caught goes to the log, and the server goes on.
+ */
+function outliveDefects(log: (line: string) => void): () => void {
+  const survive = (error: unknown): void => log(`defect: ${error instanceof Error ? error.stack : String(error)}`);
+  process.on("uncaughtException", survive);
+  process.on("unhandledRejection", survive);
+  return () => {
+    process.off("uncaughtException", survive);
+    process.off("unhandledRejection", survive);
   };
 }
 

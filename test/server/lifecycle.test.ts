@@ -1,11 +1,8 @@
-import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { RuncodeError } from "../../src/protocol/errors.ts";
-import type { Driver, Sandbox } from "../../src/server/sandboxes/driver.ts";
-import { openStore } from "../../src/server/store/index.ts";
+import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
 import type { WorkspaceEvent } from "../../src/server/workspaces/lifecycle.ts";
+import { altered, codeOf, gated } from "./drivers.ts";
 import { testPlane, type TestPlane } from "./plane.ts";
 
 const open: { close(): Promise<void> }[] = [];
@@ -17,62 +14,6 @@ const plane = async (...args: Parameters<typeof testPlane>): Promise<TestPlane> 
   open.push(made);
   return made;
 };
-
-/** The real driver behind a gate: each start waits until the test lets it go on, and is counted. */
-function gated(): {
-  wrap: (driver: Driver) => Driver;
-  starts: number;
-  stops: number;
-  begun: Promise<void>;
-  go: () => void;
-} {
-  const began = Promise.withResolvers<void>();
-  const gate = Promise.withResolvers<void>();
-  const counts = {
-    starts: 0,
-    stops: 0,
-    begun: began.promise,
-    go: gate.resolve,
-    wrap: (driver: Driver): Driver => ({
-      name: driver.name,
-      isolation: driver.isolation,
-      probe: () => driver.probe(),
-      create: (spec) => driver.create(spec),
-      recover: (spec) => driver.recover(spec),
-      delete: (spec) => driver.delete(spec),
-      close: () => driver.close(),
-      start: async (spec, options) => {
-        counts.starts += 1;
-        began.resolve();
-        await gate.promise;
-        options?.signal?.throwIfAborted();
-        const sandbox = await driver.start(spec, options);
-        const stop = sandbox.stop.bind(sandbox);
-        sandbox.stop = (how) => {
-          counts.stops += 1;
-          return stop(how);
-        };
-        return sandbox;
-      },
-    }),
-  };
-  return counts;
-}
-
-/** The real driver, with one method in place of its own. */
-const altered =
-  (change: (driver: Driver) => Partial<Driver>) =>
-  (driver: Driver): Driver => {
-    const methods = ["probe", "create", "start", "recover", "delete", "close"] as const;
-    const bound = Object.fromEntries(methods.map((name) => [name, driver[name].bind(driver)]));
-    return { name: driver.name, isolation: driver.isolation, ...bound, ...change(driver) } as Driver;
-  };
-
-const codeOf = async (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => "done",
-    (error: unknown) => (error instanceof RuncodeError ? error.code : String(error)),
-  );
 
 describe("a workspace", () => {
   test("that fifty start at once is started once, and all fifty are told", async () => {
@@ -211,79 +152,5 @@ describe("a workspace", () => {
     leave();
     await t.plane.workspaces.create(t.account, {});
     expect(states.length).toBe(6);
-  });
-});
-
-describe("a server that starts again", () => {
-  /** Two lives over one store and one directory. */
-  const lives = async (): Promise<{
-    live: (options?: Parameters<typeof testPlane>[0]) => Promise<TestPlane>;
-    dir: string;
-  }> => {
-    const dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "rcl-")));
-    const store = openStore(":memory:");
-    open.push({
-      close: async () => {
-        store.close();
-        await rm(dir, { recursive: true, force: true });
-      },
-    });
-    return { live: (options) => plane({ ...options, store, dir }), dir };
-  };
-
-  test("brings back what ran, and leaves stopped what was stopped", async () => {
-    const { live } = await lives();
-    const first = await live();
-    const ran = await first.plane.workspaces.create(first.account, { title: "ran" });
-    const rested = await first.plane.workspaces.create(first.account, { title: "rested" });
-    await first.plane.workspaces.start(first.account, ran.id);
-    await first.plane.workspaces.close();
-
-    const second = await live();
-    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("starting");
-    const recovery = second.plane.workspaces.recover();
-    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("starting");
-    await recovery;
-    expect(second.plane.workspaces.get(second.account, ran.id).state).toBe("running");
-    expect(second.plane.workspaces.get(second.account, rested.id).state).toBe("stopped");
-  });
-
-  test("finishes a deletion that had begun", async () => {
-    const { live, dir } = await lives();
-    const first = await live();
-    const { id } = await first.plane.workspaces.create(first.account, {});
-    expect((await stat(path.join(dir, "workspaces", String(id)))).isDirectory()).toBe(true);
-    first.store.workspaces.want(id, "deleted", null);
-
-    const second = await live();
-    await second.plane.workspaces.recover();
-    expect(second.plane.workspaces.list(second.account)).toEqual([]);
-    await expect(stat(path.join(dir, "workspaces", String(id)))).rejects.toThrow("ENOENT");
-  });
-
-  test("tries again, at its next start, what it could not bring back at this one", async () => {
-    const { live } = await lives();
-    const first = await live();
-    const { id } = await first.plane.workspaces.create(first.account, {});
-    await first.plane.workspaces.start(first.account, id);
-    await first.plane.workspaces.close();
-    const failing = altered(() => ({
-      start: async () => {
-        throw new RuncodeError("start_failed", "not today");
-      },
-    }));
-    const second = await live({ wrap: failing });
-    await second.plane.workspaces.recover();
-    expect(second.plane.workspaces.get(second.account, id)).toMatchObject({ state: "error", problem: "not today" });
-    const third = await live();
-    await third.plane.workspaces.recover();
-    expect(third.plane.workspaces.get(third.account, id).state).toBe("running");
-  });
-
-  test("that is going takes no new start", async () => {
-    const t = await plane();
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    await t.plane.workspaces.close();
-    expect(await codeOf(t.plane.workspaces.start(t.account, id))).toBe("unavailable");
   });
 });

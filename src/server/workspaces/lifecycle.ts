@@ -65,6 +65,7 @@ const RECOVER_AT_ONCE = 8;
 export function createLifecycle({ store, drivers, clock, endpoints, log }: ControlPlaneDeps): Lifecycle {
   const machines = new Map<number, Machine>();
   const listeners = new Set<(event: WorkspaceEvent) => void>();
+  let closing = false;
   const driverOf = (name: string): Driver | null => drivers.find((driver) => driver.name === name) ?? null;
 
   const tell = (event: WorkspaceEvent): void => {
@@ -209,6 +210,8 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
       const queue = store.workspaces.all().values();
       const worker = async (): Promise<void> => {
         for (const row of queue) {
+          // A server that is told to end while it still starts must not start what it has just been asked to leave.
+          if (closing) return;
           const machine = machineOf(row);
           // A deletion that fails again is in the workspace's state, and in the log.
           if (row.desired === "deleted") await remove(row, machine).catch(() => {});
@@ -222,6 +225,7 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
       if (!health.ok) throw new RuncodeError("unavailable", `driver ${drivers[0].name}: ${health.detail}`);
     },
     close: async () => {
+      closing = true;
       await Promise.all([...machines.values()].map((machine) => machine.halt()));
       await Promise.all(drivers.map((driver) => driver.close()));
     },
