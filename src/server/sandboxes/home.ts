@@ -53,7 +53,7 @@ export async function createFiles(files: WorkspaceFiles): Promise<void> {
 export async function deleteFiles(files: WorkspaceFiles): Promise<void> {
   try {
     await rm(files.root, { recursive: true, force: true }).catch(async () => {
-      await makeWritable(files.root);
+      await makeWritable(Buffer.from(files.root));
       await rm(files.root, { recursive: true, force: true });
     });
   } catch (error) {
@@ -62,14 +62,13 @@ export async function deleteFiles(files: WorkspaceFiles): Promise<void> {
 }
 
 /** A read-only directory (Go's module cache is full of them) keeps its own entries from being removed. */
-async function makeWritable(dir: string | Buffer): Promise<void> {
+async function makeWritable(file: Buffer): Promise<void> {
   // Nothing of the workspace runs any more, so no one swaps the directory for a link between these two lines.
-  if (!(await lstat(dir)).isDirectory()) return;
-  await chmod(dir, 0o700);
-  for (const entry of await readdir(dir, { withFileTypes: true, encoding: "buffer" })) {
-    if (entry.isDirectory())
-      await makeWritable(Buffer.concat([Buffer.from(dir as string), Buffer.from("/"), entry.name]));
-  }
+  if (!(await lstat(file)).isDirectory()) return;
+  await chmod(file, 0o700);
+  // Names as bytes: not every file name is UTF-8. (Bun gives no types along with them.)
+  for (const name of await readdir(file, { encoding: "buffer" }))
+    await makeWritable(Buffer.concat([file, Buffer.from("/"), name]));
 }
 
 /** Whether a directory is there, as the server's own user sees it. */

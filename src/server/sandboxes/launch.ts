@@ -15,6 +15,8 @@ export interface Launch {
   readonly group: (pid: number) => number;
   /** Told the pid at once, before the process can have done anything that matters. */
   readonly started?: (pid: number) => void;
+  /** Told the pid when it ended. */
+  readonly ended?: (pid: number) => void;
 }
 
 /** Starts a process in a session of its own with pipes. Throws RuncodeError `io` when it cannot be started. */
@@ -30,7 +32,10 @@ export async function launch(what: Launch): Promise<SandboxProcess> {
   // A process may close its stdin while the other side still writes; that is its right and no error of ours.
   child.stdin.on("error", () => {});
   let running = true;
-  void exited.then(() => (running = false));
+  void exited.then(() => {
+    running = false;
+    what.ended?.(pid);
+  });
   return {
     stdin: child.stdin,
     stdout: child.stdout,

@@ -90,8 +90,9 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   const { child, terminal } = spawnOn(options, controlling, [...what.argv], {
     cwd: what.cwd,
     env: { ...what.env },
-    onExit: (_child, code, signal) => {
+    onExit: (child, code, signal) => {
       running = false;
+      what.ended?.(child.pid);
       settle(exitOf(code, signal === null ? null : signalName(signal)));
       linger();
     },

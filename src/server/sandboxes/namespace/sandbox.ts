@@ -43,6 +43,8 @@ export class NamespaceSandbox implements Sandbox {
     PATH: `${HOME}/.local/bin:${DEFAULT_PATH}`,
     LANG: "C.UTF-8",
   };
+  /** The nsenters outside. One that sees its child stopped stops as well, and must be told to go on. */
+  readonly #waiting = new Set<number>();
   #sockets = 0;
   #over = false;
   #stopping = false;
@@ -53,6 +55,7 @@ export class NamespaceSandbox implements Sandbox {
     this.#gone = holder.process.exitCode === null ? once(holder.process, "exit") : Promise.resolve();
     this.ended = this.#gone.then(async () => {
       this.#over = true;
+      signalEach([...this.#waiting], "SIGCONT");
       await Promise.all([...this.#listeners].map(async (listener) => await listener.close()));
       await options.cgroup?.remove();
       return { reason: this.#stopping ? "stopped" : "its first process ended" };
@@ -106,7 +109,7 @@ export class NamespaceSandbox implements Sandbox {
 
   async resume(): Promise<void> {
     this.#mustRun();
-    if (!(await this.#options.cgroup?.freeze(false))) signalEach(this.#members(), "SIGCONT");
+    if (!(await this.#options.cgroup?.freeze(false))) signalEach([...this.#members(), ...this.#waiting], "SIGCONT");
   }
 
   async stop({ graceMs = 2000 }: { graceMs?: number } = {}): Promise<void> {
@@ -114,7 +117,11 @@ export class NamespaceSandbox implements Sandbox {
       this.#stopping = true;
       await this.#options.cgroup?.freeze(false);
       if (graceMs > 0) await this.#askToEnd(graceMs);
-      signalEach([this.#holder.init, this.#holder.monitor], "SIGKILL");
+      // The first process is only gone once all others in its namespace are, and bwrap ends when it has seen that.
+      signalEach([this.#holder.init], "SIGKILL");
+      const late = setTimeout(() => signalEach([this.#holder.monitor], "SIGKILL"), 5000);
+      void this.ended.then(() => clearTimeout(late));
+      signalEach([...this.#waiting], "SIGCONT");
     }
     await this.ended;
   }
@@ -156,6 +163,8 @@ export class NamespaceSandbox implements Sandbox {
       env: inside.env,
       cwd: "/",
       group: groupInside,
+      started: (pid: number): void => void this.#waiting.add(pid),
+      ended: (pid: number): void => void this.#waiting.delete(pid),
     };
     return request.pty ? launchOnTerminal(what, request.pty, false) : await launch(what);
   }
