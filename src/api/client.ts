@@ -125,7 +125,8 @@ export function checkToken(token: string): string {
 }
 
 function parse<S extends v.GenericSchema>(schema: S, document: unknown, what: string): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, document);
+  // For valibot a list is an object whose fields are all missing.
+  const parsed = v.safeParse(schema, Array.isArray(document) ? null : document);
   if (parsed.success) return parsed.output;
   throw new RuncodeError("http_error", `${what} is malformed: ${issue(parsed.issues)}`, {
     hint: "check the API base; runcode doctor tests it",

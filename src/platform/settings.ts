@@ -1,7 +1,7 @@
 // The active profile: which control plane is talked to, and where that was said.
 import { RuncodeError } from "../protocol/errors.ts";
 import { DEFAULT_API_BASE, DEFAULT_WEB_BASE } from "../protocol/constants.ts";
-import { readIfThere, replaceFile, ensurePrivateDir } from "./files.ts";
+import { readIfThere, replaceFile, ensurePrivateDir, withLock } from "./files.ts";
 import type { Paths } from "./paths.ts";
 import path from "node:path";
 
@@ -45,18 +45,21 @@ export async function loadSettings(paths: Paths, { env, flags }: Sources): Promi
 
 /** Remembers a profile's bases and makes it the current one. Throws `io`. */
 export async function saveProfile(paths: Paths, settings: Settings): Promise<void> {
-  const file = await readProfiles(paths);
-  const profiles = { ...file.profiles, [settings.profile]: { api_base: settings.apiBase, web_base: settings.webBase } };
   await ensurePrivateDir(paths.config);
-  await replaceFile(fileOf(paths), `${JSON.stringify({ current: settings.profile, profiles }, null, 2)}\n`);
+  await withLock(`${fileOf(paths)}.lock`, async () => {
+    const file = await readProfiles(paths);
+    const bases = { api_base: settings.apiBase, web_base: settings.webBase };
+    const profiles = { ...file.profiles, [settings.profile]: bases };
+    await replaceFile(fileOf(paths), `${JSON.stringify({ current: settings.profile, profiles }, null, 2)}\n`);
+  });
 }
 
 async function readProfiles(paths: Paths): Promise<ProfileFile> {
   const text = await readIfThere(fileOf(paths));
   if (text === null) return {};
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed as ProfileFile;
+    const file = profileFile(JSON.parse(text));
+    if (file) return file;
   } catch {
     // Said below, with the file's name.
   }
@@ -64,6 +67,30 @@ async function readProfiles(paths: Paths): Promise<ProfileFile> {
     hint: "mend or remove that file, then log in again",
   });
 }
+
+/**
+ * The file's schema, by hand: every command reads this file, and a schema library costs more to load than the reading. Unknown
+ * members are ignored; a known one of another type makes the whole file wrong. Gives null then.
+ */
+function profileFile(value: unknown): ProfileFile | null {
+  if (!isRecord(value)) return null;
+  const { current, profiles = {} } = value;
+  if (current !== undefined && !isName(current)) return null;
+  if (!isRecord(profiles)) return null;
+  const entries = Object.entries(profiles);
+  const good = entries.every(
+    ([name, profile]) =>
+      isName(name) &&
+      isRecord(profile) &&
+      [profile["api_base"], profile["web_base"]].every((base) => base === undefined || typeof base === "string"),
+  );
+  if (!good) return null;
+  return { ...(current === undefined ? {} : { current }), profiles: profiles as NonNullable<ProfileFile["profiles"]> };
+}
+
+const isName = (value: unknown): value is string => typeof value === "string" && PROFILE_NAME.test(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Takes a base URL; gives it without trailing slash. Throws `usage` when it is none, `insecure_base` when it is plain http beyond this machine. */
 export function checkBase(base: string): string {
