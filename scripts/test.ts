@@ -93,6 +93,7 @@ try {
     await check(bin("tsc"), "--noEmit");
     // What runs in the browser has the browser's types.
     await check(bin("tsc"), "--noEmit", "-p", "src/server/web/client");
+    await check(bin("tsc"), "--noEmit", "-p", "test/web");
   });
   await step("build", build);
   await step("tests", async () => add(await vitest(filters)));

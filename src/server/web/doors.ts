@@ -52,7 +52,7 @@ export function consentPage(frame: Frame, on: { viewer: Viewer; port: number; st
         <input type="hidden" name="state" value="${state}" />
         <input type="hidden" name="csrf" value="${viewer.csrf}" />
         <div class="row">
-          <button class="primary" autofocus>Allow</button>
+          <button class="primary">Allow</button>
           <a class="button" href="/">Don’t allow</a>
         </div>
       </form>`,

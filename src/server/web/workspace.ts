@@ -110,7 +110,7 @@ export function workspacePage(frame: Frame, on: WorkspaceStatus): Html {
     body: html`<div class="workspace" data-poll="/w/${title}/status">
       <p class="unseen" role="status" aria-live="polite" id="announce"></p>
       ${stateBar(on)}
-      <section class="terminal" aria-labelledby="terminal-name" id="terminal" data-socket="/w/${title}/terminal">
+      <section class="console" aria-labelledby="terminal-name" id="terminal" data-socket="/w/${title}/terminal">
         <div class="tools">
           <h2 id="terminal-name">Terminal</h2>
           <p id="terminal-state" role="status" aria-live="polite">not connected</p>

@@ -11,8 +11,11 @@ import { followRoom } from "./theme.ts";
 const WINDOW = 512 * 1024;
 /** How many drawn bytes are told of at once. */
 const STEP = WINDOW / 8;
-/** Ends what a program that did not end in order left behind: its screen, its mouse, its bracketed paste. */
-const TIDY = "\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\r\n";
+/**
+ * Ends what a program that did not end in order left behind: its screen, its mouse, its bracketed paste. The screen by 47,
+ * since 1049 would also put the cursor where it was saved, which may be never.
+ */
+const TIDY = "\x1b[?47l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\r\n";
 
 const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 const section = element("terminal");
