@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testServer, type TestServer } from "../harness/index.ts";
-import { openSocket, RawSocket } from "./raw-socket.ts";
+import { openSocket, type RawSocket } from "./raw-socket.ts";
 import { api, cookie, makeWorkspace } from "./owner.ts";
 
 describe("the terminal's WebSocket", () => {
