@@ -14,12 +14,8 @@ import type { Session } from "./session.ts";
  * this process becomes ssh it does not return; else it gives the exit code. Throws what `openMaster` and minting throw, `timeout`,
  * and `ssh_failed` where the connection went with the command.
  */
-export async function runInTerminal(
-  deps: CommandDeps,
-  session: Session,
-  command: Command,
-  timeoutMs?: number,
-): Promise<number> {
+export async function runInTerminal(deps: CommandDeps, session: Session, command: Command): Promise<number> {
+  const { timeoutMs } = command;
   const good = await goodSession(await deps.sessions(), session, deps.signal);
   const shell = command.words.length === 0;
   // A person who asks for a shell wants one, if need be in the home directory.

@@ -23,6 +23,11 @@ export const COMMANDS: Registry<Context> = {
   get: { load: () => import("./get.ts") },
   write: { load: () => import("./write.ts") },
   exec: { load: () => import("./exec.ts") },
+  ssh: { load: () => import("./ssh.ts") },
+  run: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
+  shell: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
+  context: { load: () => import("./context.ts") },
+  proxy: { load: () => import("./proxy.ts"), hidden: true },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
 };
