@@ -7,7 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { errno, ioError, withLock } from "../platform/files.ts";
 import { SESSION_MARGIN_MS, SESSION_TTL_SECONDS } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
-import { closeMaster, retireMaster } from "../ssh/master.ts";
+import { closeMaster, notesForwards, openMaster, retireMaster } from "../ssh/master.ts";
 import { readAttachment, removeAttachment, writeAttachment } from "./attachment.ts";
 import { baseOf, readSession, type CacheOwner } from "./cache.ts";
 import type { EnsureOptions, Session, Sessions } from "./session.ts";
@@ -72,6 +72,9 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
           if (error instanceof RuncodeError && error.code === "not_found" && old) await discard(old.dir, old);
           throw error;
         });
+        // Forwards live on the master, and somebody relies on them: they are not to wait for the next command.
+        if (await notesForwards(session))
+          await openMaster(session, options.signal ? { signal: options.signal } : {}).catch(() => {});
         return { session, reused: false };
       });
     },

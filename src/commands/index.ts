@@ -4,6 +4,8 @@ import type { Context } from "../context.ts";
 
 export const COMMANDS: Registry<Context> = {
   "config-ssh": { load: () => import("./config-ssh.ts") },
+  "port-forward": { load: () => import("./port-forward.ts") },
+  forward: { load: () => import("./port-forward.ts"), aliasOf: "port-forward", hidden: true },
   "install-statusline": { load: () => import("./install-statusline.ts") },
   statusline: { load: () => import("./statusline.ts") },
   login: { load: () => import("./login.ts") },

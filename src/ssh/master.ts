@@ -39,24 +39,35 @@ export async function openMaster(target: SshTarget, options: { signal?: AbortSig
     if (await masterAlive(target)) return;
     await removeStaleSocket(target.controlPath as string);
     await run(sshArgv(target, ["-M", "-N", "-f"]), options.signal);
+    if (await notesForwards(target)) await (await import("./forwards.ts")).restoreForwards(target);
   });
 }
 
+/** Whether somebody had forwards opened on this session's masters. */
+export async function notesForwards({ config }: Pick<SshTarget, "config">): Promise<boolean> {
+  return lstat(path.join(path.dirname(config), "forwards.json")).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Ends the master and all that runs over it. Gives whether there was one. */
-export async function closeMaster(target: Pick<SshTarget, "controlPath">): Promise<boolean> {
+export async function closeMaster(target: Pick<SshTarget, "controlPath" | "config">): Promise<boolean> {
   return leave(target, "terminate");
 }
 
 /**
- * Sends the master into retirement: nothing new gets onto it, what runs over it may finish. Listeners of forwards end
- * with it when nothing runs. Gives whether there was one.
+ * Sends the master into retirement: nothing new gets onto it, what runs over it may finish. Its forwards no longer listen, so
+ * that the next master can have them. Gives whether there was one.
  */
-export async function retireMaster(target: Pick<SshTarget, "controlPath">): Promise<boolean> {
+export async function retireMaster(target: Pick<SshTarget, "controlPath" | "config">): Promise<boolean> {
   return leave(target, "stop");
 }
 
-async function leave({ controlPath }: Pick<SshTarget, "controlPath">, how: "terminate" | "stop"): Promise<boolean> {
+async function leave(target: Pick<SshTarget, "controlPath" | "config">, how: "terminate" | "stop"): Promise<boolean> {
+  const { controlPath } = target;
   if (controlPath === null) return false;
+  if (await notesForwards(target)) await (await import("./forwards.ts")).releaseForwards(target);
   const agreed = await askMaster(controlPath, how);
   if (!agreed) await removeStaleSocket(controlPath);
   return agreed;
