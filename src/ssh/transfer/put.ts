@@ -52,7 +52,7 @@ export function planPut(locals: readonly string[], to: RemotePath, recursive: bo
   const file = openFile(only);
   if (file) return { to: place, file, total: Number(file.stat.size), close: () => file.close() };
   mustBeRecursive(only, recursive);
-  return { to: place, roots: [{ name: Buffer.alloc(0), path: Buffer.from(only) }], close: () => {} };
+  return { to: place, roots: [{ name: Buffer.alloc(0), path: bytesOf(only) }], close: () => {} };
 }
 
 function planSeveral(locals: readonly string[], to: RemotePath, recursive: boolean): PutPlan {
@@ -65,7 +65,7 @@ function planSeveral(locals: readonly string[], to: RemotePath, recursive: boole
     const file = openFile(local);
     if (file) file.close();
     else mustBeRecursive(local, recursive);
-    return { name: Buffer.from(name), path: Buffer.from(local) };
+    return { name: Buffer.from(name), path: bytesOf(local) };
   });
   mustDiffer(roots.map(({ name }) => name.toString()));
   return { to, roots, close: () => {} };
@@ -96,6 +96,11 @@ export async function put(
     onProgress: (bytes) => onProgress(bytes, plan.total),
   });
   return { files: 1, ...sent };
+}
+
+/** Without the slashes at its end, which would double in the paths below it. */
+function bytesOf(local: string): Buffer {
+  return Buffer.from(local.replace(/(?<=.)\/+$/, ""));
 }
 
 /** The last name of a local path; null for `.`, `..` and a root, whose content is meant. */

@@ -11,7 +11,8 @@ for p do
   elif [ -n "$C" ] && { [ -e "$q" ] || [ -L "$q" ]; }; then echo "exists $q"; exit
   fi
 done`;
-/** A directory that is new is moved whole; of one that is there already the files are moved, and its directories come in their turn. */
+/** A directory that is new is moved whole; of one that is there already the files are moved, and its directories come in their turn. The list of
+ * them is made first, since find would miss those that are moved while it walks. */
 const MERGE = `
 for p do
   [ -d "$p" ] || continue
@@ -57,8 +58,8 @@ if [ -d "$D" ]; then
   T=$D C=$4; export T C
   x=$(find . -name . -o -exec sh -c ${word(CHECK)} sh {} + 2>&1 | head -n 1)
   [ -z "$x" ] || fail "\${x%% *}" "\${x#* }"
-  e=$(find . -type d -exec sh -c ${word(MERGE)} sh {} + 2>&1)
-  case $e in *mv:*) fail io "$e" ;; esac
+  find . -type d -print0 >../dirs
+  e=$(xargs -0 sh -c ${word(MERGE)} sh <../dirs 2>&1) || fail io "$e"
 else
   e=$(mv -- ../d "$D" 2>&1) || fail io "$e"
 fi
