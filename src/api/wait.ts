@@ -49,6 +49,22 @@ export async function waitForRunning(api: ControlPlane, id: number, options: Wai
   }
 }
 
+/** Asks for a start, once a stop that is still going on has ended. Throws `timeout`, `start_failed`, and what the calls throw. */
+export async function requestStart(api: ControlPlane, id: number, options: WaitOptions): Promise<void> {
+  const { clock, signal, timeoutMs } = options;
+  const began = clock.now();
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+    const { state, title } = await findWorkspace(api, id, signal);
+    if (state !== "stopping") return api.start(id, signal);
+    options.onState?.(state);
+    if (clock.now() - began + pause > timeoutMs)
+      throw new RuncodeError("timeout", `${title} is still stopping after ${Math.round(timeoutMs / 1000)} s`, {
+        hint: "look again with: runcode list",
+      });
+    await clock.sleep(pause, signal);
+  }
+}
+
 /** One workspace, from the call for one where that is served, else from the list. Throws `not_found`. */
 export async function findWorkspace(api: ControlPlane, id: number, signal?: AbortSignal): Promise<Workspace> {
   try {

@@ -1,5 +1,5 @@
 // From a name to a session that works: the workspace found, started where that was asked for, its key minted, its SSH answering.
-import { waitForRunning } from "../api/wait.ts";
+import { requestStart, waitForRunning, type WaitOptions } from "../api/wait.ts";
 import type { ControlPlane } from "../api/control-plane.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
@@ -84,12 +84,13 @@ async function makeRunning(
       hint: `runcode connect ${title} --start`,
     });
   options.onPhase?.(`Starting ${title}`);
-  if (options.start) await api.start(id, signal);
-  await waitForRunning(api, id, {
+  const waitOptions: WaitOptions = {
     timeoutMs: options.timeoutMs,
     clock,
     signal,
     onState: (now) => options.onPhase?.(`${title} is ${now}`),
-  });
+  };
+  if (options.start) await requestStart(api, id, waitOptions);
+  await waitForRunning(api, id, waitOptions);
   return options.start;
 }

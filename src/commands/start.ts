@@ -1,5 +1,5 @@
 // `runcode start`: power a workspace on, without attaching it.
-import { findWorkspace, waitForRunning } from "../api/wait.ts";
+import { findWorkspace, requestStart, waitForRunning, type WaitOptions } from "../api/wait.ts";
 import { targetWorkspace } from "../bundle/target.ts";
 import { defineCommand } from "../context.ts";
 import { printable } from "../protocol/text.ts";
@@ -26,15 +26,14 @@ export default defineCommand({
     const began = clock.now();
     const progress = await context.out.progress(`Starting ${title}`);
     try {
-      await api.start(id, signal);
-      const { state } = args.noWait
-        ? await findWorkspace(api, id, signal)
-        : await waitForRunning(api, id, {
-            timeoutMs: (args.timeout ?? TIMEOUT_SECONDS) * 1000,
-            clock,
-            signal,
-            onState: (now) => progress.update(`${title} is ${now}`),
-          });
+      const options: WaitOptions = {
+        timeoutMs: (args.timeout ?? TIMEOUT_SECONDS) * 1000,
+        clock,
+        signal,
+        onState: (now) => progress.update(`${title} is ${now}`),
+      };
+      await requestStart(api, id, options);
+      const { state } = args.noWait ? await findWorkspace(api, id, signal) : await waitForRunning(api, id, options);
       return {
         json: { id, state, waited_ms: Math.round(clock.now() - began) },
         text: `${title} is ${printable(state)}.`,
