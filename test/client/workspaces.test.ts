@@ -21,7 +21,7 @@ describe("a workspace", () => {
 
   const json = async (...words: string[]): Promise<Record<string, unknown>> => {
     const ran = await client.run([...words, "--json"]);
-    return { exit: ran.exitCode, ...ran.json() };
+    return Object.assign(ran.json(), { exit: ran.exitCode });
   };
 
   test("is created, started, connected, stopped and deleted, and is found by id, title and custom title", async () => {
