@@ -25,6 +25,12 @@ const PACKAGES = {
   fish: "fish",
   tcsh: "tcsh",
   busybox: "busybox-static",
+  man: "man-db",
+  ruby: "ruby",
+  unzip: "unzip",
+  "qemu-aarch64-static": "qemu-user-static",
+  "qemu-x86_64-static": "qemu-user-static",
+  wine: "wine wine64",
 } as const;
 export type Tool = keyof typeof PACKAGES;
 

@@ -22,7 +22,6 @@ export interface RawChannel extends Duplex {
 }
 
 export interface RawSession extends EventEmitter {
-  _ending: boolean;
   readonly _channel?: RawChannel;
   readonly _chanInfo: { readonly incoming: RawEnd; readonly outgoing: RawEnd };
 }
@@ -162,20 +161,13 @@ export function link(client: Client, hooks: Hooks): Link {
     }
     hooks.closed(recipient);
   };
-  // Once a session runs, ssh2 answers none of its requests; RFC 4254 §5.4 wants an answer to each that asks for one. And once the
-  // client has ended the command's input, ssh2 drops all of them: a signal would never arrive.
+  // Once a session runs, ssh2 answers none of its requests; RFC 4254 §5.4 wants an answer to each that asks for one.
   handlers.CHANNEL_REQUEST = (self, recipient, type, wantReply, data) => {
     const entry = channels.get(recipient);
-    if (!isSession(entry) || entry._channel === undefined)
+    if (!wantReply || !isSession(entry) || entry._channel === undefined)
       return original.CHANNEL_REQUEST(self, recipient, type, wantReply, data);
     const known = type === "signal" || type === "window-change";
-    if (known) {
-      const ending = entry._ending;
-      entry._ending = false;
-      original.CHANNEL_REQUEST(self, recipient, type, false, data);
-      entry._ending = ending;
-    }
-    if (!wantReply) return;
+    if (known) original.CHANNEL_REQUEST(self, recipient, type, false, data);
     const remote = entry._chanInfo.outgoing.id;
     if (known) protocol.channelSuccess(remote);
     else protocol.channelFailure(remote);

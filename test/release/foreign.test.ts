@@ -1,0 +1,167 @@
+// The binaries of other machines, as far as they run on this one: under qemu's emulation of a CPU, under Wine, under musl's loader.
+// Each is a client of a real server here. macOS' cannot run here at all; archives.test.ts verifies their signatures.
+import { execa } from "execa";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { COMMANDS } from "../../src/commands/index.ts";
+import { describeWith, testHome, testServer, type TestHome, type TestServer } from "../harness/index.ts";
+import { binaryOf, BUILT, describeBuilt } from "./built.ts";
+import { prngDll } from "./prng-dll.ts";
+
+const SLOW = { timeout: 600_000 };
+
+interface Machine {
+  /** Runs the binary; under emulation a start takes seconds. */
+  run(words: readonly string[], stdin?: string): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  /** Where a session's files may lie. */
+  readonly files: string;
+}
+
+/** What is asked of each, in the order in which a person would. */
+function exercise(machine: () => Machine): void {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await testServer(["--driver", "process"]);
+  });
+  afterAll(() => server.close());
+  const json = async (words: readonly string[], stdin?: string): Promise<Record<string, unknown>> => {
+    const ran = await machine().run([...words, "--json"], stdin);
+    try {
+      return JSON.parse(ran.stdout) as Record<string, unknown>;
+    } catch {
+      throw new Error(`exit ${ran.exitCode}: ${ran.stdout}${ran.stderr}`);
+    }
+  };
+
+  test("--version answers", SLOW, async () => {
+    expect(await json(["--version"])).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+/) as unknown });
+  });
+
+  const doctor = Object.hasOwn(COMMANDS, "doctor") ? test : test.skip;
+  doctor("doctor --json has its checks", SLOW, async () => {
+    expect(await json(["doctor"])).toMatchObject({ checks: expect.any(Array) as unknown });
+  });
+
+  test("it logs in to a server, makes a workspace and lists it", SLOW, async () => {
+    const { api_base, owner_token } = server.facts;
+    const login = await json(["login", "--with-token", "--api-base", api_base], `${owner_token}\n`);
+    expect(login).toMatchObject({ logged_in: true });
+    expect(await json(["create", "abroad"])).toMatchObject({ title: "abroad" });
+    expect(await json(["list"])).toMatchObject([{ title: "abroad" }]);
+  });
+
+  test("a session's key, pinned host key and config are on disk", SLOW, async () => {
+    // Whether ssh can then be run is the machine's matter; the files are there before it is.
+    await json(["connect", "abroad", "--start", "--wait"]);
+    const files = ((await readdir(machine().files, { recursive: true })) as string[]).filter((file) =>
+      /sessions?[\\/]/.test(file),
+    );
+    const found = await Promise.all(
+      files.map(async (file) => {
+        const full = path.join(machine().files, file);
+        return (await stat(full)).isFile() ? readFile(full, "utf8") : "";
+      }),
+    );
+    const all = found.join("\n");
+    expect(all).toContain("BEGIN OPENSSH PRIVATE KEY");
+    expect(all).toContain("StrictHostKeyChecking yes");
+    expect(all).toMatch(/ssh-ed25519 AAAA/);
+  });
+}
+
+function emulated(name: string, argv: readonly string[], env: Record<string, string> = {}): void {
+  let home: TestHome;
+  beforeAll(async () => {
+    home = await testHome();
+  });
+  afterAll(() => home.remove());
+  exercise(() => ({
+    files: home.dir,
+    run: async (words, input) => {
+      const [program = "", ...rest] = [...argv, binaryOf(name), ...words];
+      const options = { env: { ...home.env, ...env }, extendEnv: false, reject: false } as const;
+      const ran = await execa(
+        program,
+        rest,
+        input === undefined ? { ...options, stdin: "ignore" } : { ...options, input },
+      );
+      return { exitCode: ran.exitCode ?? -1, stdout: ran.stdout, stderr: ran.stderr };
+    },
+  }));
+}
+
+const ARM_LIBC = "/usr/aarch64-linux-gnu";
+describeBuilt(["linux_arm64"])("linux_arm64 under qemu", () => {
+  const ready = existsSync(ARM_LIBC);
+  (ready ? describeWith("qemu-aarch64-static") : describe.skip)(
+    "as a client (needs apt-get install qemu-user-static libc6-arm64-cross)",
+    () => emulated("linux_arm64", ["qemu-aarch64-static", "-L", ARM_LIBC]),
+  );
+});
+
+describeBuilt(["linux_x64-baseline"])("linux_x64-baseline on a CPU without AVX, under qemu", () => {
+  describeWith("qemu-x86_64-static")("as a client", () =>
+    emulated("linux_x64-baseline", ["qemu-x86_64-static"], { QEMU_CPU: "Nehalem" }),
+  );
+});
+
+describe("the musl builds", () => {
+  for (const { name, cpu } of BUILT.filter(({ libc }) => libc === "musl")) {
+    const loader = cpu === "x64" ? "/lib/ld-musl-x86_64.so.1" : "/lib/ld-musl-aarch64.so.1";
+    test(`${name} asks for musl's loader`, async () => {
+      expect((await readFile(binaryOf(name))).subarray(0, 4096).includes(loader)).toBe(true);
+    });
+  }
+  // Debian has musl but no libstdc++ built for it, which Bun's musl builds link dynamically (Alpine: apk add libstdc++).
+  const stdcxx = ["/usr/lib/libstdc++.so.6", "/usr/lib/musl/lib/libstdc++.so.6"].some((file) => existsSync(file));
+  const able = process.arch === "x64" && existsSync("/lib/ld-musl-x86_64.so.1") && stdcxx;
+  const x64 = BUILT.some(({ name }) => name === "linux_x64-musl");
+  (able && x64 ? describe : describe.skip)(
+    "linux_x64-musl as a client (needs musl and a libstdc++ built for it, which Debian has not)",
+    () => emulated("linux_x64-musl", ["/lib/ld-musl-x86_64.so.1"]),
+  );
+});
+
+describe.skip("windows_arm64 (nothing in Debian runs a Windows program for another CPU)", () =>
+  test("as a client", () => {}));
+
+describeBuilt(["windows_x64"])("windows_x64 under Wine", () => {
+  describeWith("wine")("as a client", () => {
+    let prefix: string;
+    const wine = (words: readonly string[], input?: string) => {
+      const env = {
+        PATH: process.env["PATH"] ?? "",
+        HOME: prefix,
+        WINEPREFIX: path.join(prefix, "wine"),
+        WINEDEBUG: "-all",
+        WINEARCH: "win64",
+      };
+      const options = { env, extendEnv: false, reject: false } as const;
+      return execa("wine", words, input === undefined ? { ...options, stdin: "ignore" } : { ...options, input });
+    };
+    const folder = (): string => path.join(prefix, "wine", "drive_c", "runcode");
+    beforeAll(async () => {
+      prefix = await mkdtemp(path.join(os.tmpdir(), "rc-wine-"));
+      await wine(["wineboot", "--init"]);
+      await wine(["reg", "add", "HKCU\\Software\\Wine", "/v", "Version", "/d", "win10", "/f"]);
+      await mkdir(folder());
+      await copyFile(binaryOf("windows_x64"), path.join(folder(), "runcode.exe"));
+      await writeFile(path.join(folder(), "bcryptprimitives.dll"), prngDll());
+    }, 600_000);
+    afterAll(async () => {
+      // Ends what Wine keeps running in this prefix, and in no other.
+      await wine(["wineboot", "--kill"]);
+      await rm(prefix, { recursive: true, force: true, maxRetries: 10 });
+    }, 120_000);
+    exercise(() => ({
+      files: path.join(prefix, "wine", "drive_c", "users"),
+      run: async (words, input) => {
+        const ran = await wine([path.join(folder(), "runcode.exe"), ...words], input);
+        return { exitCode: ran.exitCode ?? -1, stdout: ran.stdout, stderr: ran.stderr };
+      },
+    }));
+  });
+});
