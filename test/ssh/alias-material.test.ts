@@ -127,7 +127,7 @@ describeWith(
           `HostKeyAlias ${material.hostKeyAlias}`,
           ...material.identityFiles.map((file) => `IdentityFile ${file}`),
           `UserKnownHostsFile ${material.knownHostsFile}`,
-          "IdentitiesOnly yes\nIdentityAgent none\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\nBatchMode yes",
+          "IdentitiesOnly yes\nIdentityAgent none\nLogLevel ERROR\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\nBatchMode yes",
         ].join("\n"),
       );
       const ran = await execa("ssh", ["-F", config, `${user}@alias`, "echo", "in"], {

@@ -58,11 +58,15 @@ export function hostLines(host: AliasHost, around: Surroundings): readonly strin
   const settings: readonly (readonly [keyword: string, value: string])[] = [
     // .invalid never resolves (RFC 6761): should ssh ever go past the proxy, it reaches nobody.
     ["HostName", `ws-${host.workspaceId}.runcode.invalid`],
+    // Nobody connects to it; said so that a port for all hosts does not look like the workspace's.
+    ["Port", "22"],
     ["User", host.title],
     // Standing before any ProxyJump it wins over it; "ProxyJump none" before it would switch it off (readconf.c).
     ["ProxyCommand", proxyCommand(host.workspaceId, around)],
     ...material.identityFiles.map((file) => ["IdentityFile", configPath(file, platform)] as const),
     ["IdentitiesOnly", "yes"],
+    // Two of the key files are missing at any time by design (material.ts), and ssh says so from INFO on.
+    ["LogLevel", "ERROR"],
     ["IdentityAgent", "none"],
     ["AddKeysToAgent", "no"],
     ["HostKeyAlias", material.hostKeyAlias],

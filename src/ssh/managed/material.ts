@@ -4,8 +4,9 @@
 // ssh remembers the public half of every IdentityFile as soon as it has started its ProxyCommand, before that can mint
 // anything (ssh.c, load_public_identity_files), and offers just that half later. A key replaced in place is therefore not
 // seen by the very ssh that caused the minting. A file that was *not there* is different: its private half is read when its
-// turn to authenticate comes, which is after the proxy has connected. So an alias names the session's own file and two
-// successors, of which at most one exists: a new key goes to the one that does not. Measured with OpenSSH 9.2.
+// turn to authenticate comes, which is after the proxy has connected. So an alias names two files of which at most one
+// exists, and a new key goes to the one that does not. The session's own file comes last: an old key of it that the gateway still
+// takes, in its last minute, would be found not to match. Measured with OpenSSH 9.2.
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
@@ -14,7 +15,7 @@ import { errno, ioError, replaceFile } from "../../platform/files.ts";
 /** What of a session's folder an alias names. */
 export interface AliasMaterial {
   /** In the order in which ssh is to try them. */
-  readonly identityFiles: readonly [own: string, successor: string, successor: string];
+  readonly identityFiles: readonly [one: string, other: string, own: string];
   readonly knownHostsFile: string;
   /** Under which name the pinned keys stand there, wherever the gateway is today. */
   readonly hostKeyAlias: string;
@@ -36,7 +37,7 @@ export function aliasMaterial(
   p: Pick<typeof path.posix, "join"> = path,
 ): AliasMaterial {
   return {
-    identityFiles: [p.join(dir, "id_ed25519"), p.join(dir, "alias-key-1"), p.join(dir, "alias-key-2")],
+    identityFiles: [p.join(dir, "alias-key-1"), p.join(dir, "alias-key-2"), p.join(dir, "id_ed25519")],
     knownHostsFile: p.join(dir, "alias-known-hosts"),
     // Two control planes count from 1 each, and the pins of one must never do for the other.
     hostKeyAlias: `runcode-ws-${workspaceId}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`,
@@ -50,7 +51,7 @@ export function aliasMaterial(
  */
 export async function refreshAliasMaterial(session: AliasSource): Promise<void> {
   const { identityFiles, knownHostsFile, hostKeyAlias } = aliasMaterial(session, session.dir);
-  const [, one, two] = identityFiles;
+  const [one, two] = identityFiles;
   try {
     const [pins, key, pinned, first, second] = await Promise.all([
       readFile(session.knownHostsFile, "utf8"),
