@@ -1,6 +1,6 @@
 // What a command's handler is given, and the only way it reaches the world. Members that cost something are functions that
 // load and build theirs on first use, in the order of what they depend on: settings → token → api → sessions.
-import { commandsOf } from "./cli/define.ts";
+import { commandsOf, type Command } from "./cli/define.ts";
 import type { GlobalFlags } from "./cli/globals.ts";
 import type { Output } from "./cli/output.ts";
 import type { ControlPlane } from "./api/control-plane.ts";
@@ -32,6 +32,8 @@ export interface Context {
    * program at once; where `onSecond` is given it is called instead, and the third one ends it.
    */
   drains(onSecond?: () => void): void;
+  /** Every command that help shows, by name: the whole tree, for completion. */
+  commands(): Promise<readonly (readonly [name: string, command: Command<Context>])[]>;
   /** Asks the person; throws `usage` where asking is not allowed. */
   prompt(): Promise<Prompt>;
   /** The active profile and its bases: flags, then environment, then the profile's file. Throws `insecure_base`, `config_invalid`. */

@@ -91,6 +91,10 @@ function buildContext(
     flags,
     out,
     ...interrupts,
+    commands: lazy(async () => {
+      const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
+      return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));
+    }),
     prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, flags })),
     tokens: lazy(async () => {

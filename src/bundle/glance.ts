@@ -2,6 +2,7 @@
 // that is read here opens anything.
 import { readdir, readFile, realpath } from "node:fs/promises";
 import path from "node:path";
+import { TITLE } from "../protocol/constants.ts";
 import { readAttachment } from "./attachment.ts";
 
 export interface Glance {
@@ -44,4 +45,22 @@ async function expiry(cacheDir: string, workspaceId: number, apiBase: string): P
     }
   }
   return null;
+}
+
+/** The titles of the workspaces that have a session here, for completion: no network, and nothing but names a shell takes as they are. */
+export async function knownTitles(cacheDir: string): Promise<readonly string[]> {
+  const folders = (await readdir(cacheDir).catch(() => [])).filter((name) => /^ws-\d/.test(name));
+  const titles = await Promise.all(
+    folders.map(async (folder) => {
+      try {
+        const meta = JSON.parse(await readFile(path.join(cacheDir, folder, "meta.json"), "utf8")) as {
+          title?: unknown;
+        };
+        return typeof meta.title === "string" && TITLE.test(meta.title) ? meta.title : null;
+      } catch {
+        return null;
+      }
+    }),
+  );
+  return [...new Set(titles.filter((title) => title !== null))].sort();
 }

@@ -25,6 +25,8 @@ export interface Positional {
   readonly arity: "one" | "optional" | "many" | "some";
   /** What completion offers for it. */
   readonly complete?: "workspace" | "local" | "remote";
+  /** What completion offers where the words are known; the handler says what else is wrong. */
+  readonly choices?: readonly string[];
 }
 
 export type Options = Readonly<Record<string, Option>>;

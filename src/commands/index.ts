@@ -3,6 +3,9 @@ import type { Registry } from "../cli/registry.ts";
 import type { Context } from "../context.ts";
 
 export const COMMANDS: Registry<Context> = {
+  doctor: { load: () => import("./doctor.ts") },
+  "install-path": { load: () => import("./install-path.ts") },
+  completion: { load: () => import("./completion.ts") },
   "config-ssh": { load: () => import("./config-ssh.ts") },
   "port-forward": { load: () => import("./port-forward.ts") },
   forward: { load: () => import("./port-forward.ts"), aliasOf: "port-forward", hidden: true },

@@ -10,3 +10,6 @@ export const SESSION_TTL_SECONDS = 1800;
 /** A cached session is used again only while it has more than this to live, in milliseconds. */
 export const SESSION_MARGIN_MS = 90_000;
 export const DEFAULT_WORKDIR = "/home/ubuntu/workspace";
+
+/** A title is also the SSH user name of its sessions. The first character may not be `-` or `.`, so that it is never an option or hidden. */
+export const TITLE = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/;

@@ -4,8 +4,7 @@ import * as v from "valibot";
 export const WORKSPACE_STATES = ["stopped", "starting", "running", "stopping", "error"] as const;
 export type WorkspaceState = (typeof WORKSPACE_STATES)[number];
 
-/** A title is also the SSH user name of its sessions. The first character may not be `-` or `.`, so that it is never an option or hidden. */
-export const TITLE = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/;
+export { TITLE } from "./constants.ts";
 
 /** What a control plane says of a workspace. Unknown fields are ignored; what is missing gets its neutral value. */
 export const WireWorkspace = v.object({
