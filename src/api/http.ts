@@ -61,11 +61,11 @@ async function once(request: HttpRequest, deps: HttpDeps): Promise<Outcome> {
   try {
     const response = await follow(request, deps.userAgent, signal);
     const body = await readBody(response);
-    const serverTime = Date.parse(response.headers.get("date") ?? "");
+    const serverTime = httpDate(response.headers.get("date") ?? "");
     if (response.ok) {
       const document = body === "" ? undefined : parseJson(body, request.url);
       return {
-        answer: { status: response.status, document, serverTime: Number.isNaN(serverTime) ? null : serverTime },
+        answer: { status: response.status, document, serverTime },
       };
     }
     return {
@@ -198,8 +198,15 @@ export function serverText(text: string): string {
 function retryAfter(value: string | null, now: number): number | null {
   if (value === null) return null;
   if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000;
-  const until = Date.parse(value);
-  return Number.isNaN(until) ? null : Math.max(0, until - now);
+  const until = httpDate(value);
+  return until === null ? null : Math.max(0, until - now);
+}
+
+/** The one form that servers send (RFC 9110 §5.6.7, IMF-fixdate); Date.parse alone reads "-1" as a year. */
+function httpDate(value: string): number | null {
+  if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(value.trim())) return null;
+  const time = Date.parse(value);
+  return Number.isNaN(time) ? null : time;
 }
 
 function connectionFailure(error: unknown): string {

@@ -27,7 +27,7 @@ directory, ~/ at the home there.`.trim(),
   json: "{path, bytes, sha256}",
   async run(args, context) {
     const to = remotePath(args.remote);
-    if (to.name === null)
+    if (to.directory)
       throw new RuncodeError("usage", `${to.shown} names a directory`, { hint: "give the file's whole path" });
     if (args.mode !== undefined && !/^[0-7]{3,4}$/.test(args.mode))
       throw new RuncodeError("usage", `not a mode: ${args.mode}`, { hint: "three or four octal digits, such as 644" });

@@ -1,11 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { describeWith } from "../harness/index.ts";
 import { ed25519 } from "./keys.ts";
 import { api, makeWorkspace } from "./owner.ts";
 import { line, logIn, openVisit, state, type Visit } from "./visit.ts";
+
+// A browser on a busy machine with two cores needs its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 describeWith("chromium")("the pages in a browser", () => {
   let visit: Visit;
@@ -177,7 +180,9 @@ describeWith("chromium")("the pages in a browser", () => {
   test.each(["light", "dark"] as const)(
     "in a %s room text has contrast, controls have names, nothing overflows",
     async (colorScheme) => {
-      await create({ title: `room-${colorScheme}`, custom_title: "Somewhere to look around" }, true);
+      const id = await create({ title: `room-${colorScheme}`, custom_title: "Somewhere to look around" }, true);
+      const session = { public_key: ed25519(), client: "a-client-with-a-name-that-has-no-end".repeat(2) };
+      await api(visit.server.facts, `/workspace/${id}/ssh-session`, { method: "POST", body: JSON.stringify(session) });
       const page = await (await visit.context({ colorScheme, viewport: { width: 360, height: 740 } })).newPage();
       for (const path of [
         "/",

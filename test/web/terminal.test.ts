@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { describeWith } from "../harness/index.ts";
 import { makeWorkspace } from "./owner.ts";
 import { connection, line, openVisit, state, type Visit } from "./visit.ts";
@@ -41,6 +41,9 @@ async function cableTo(port: number): Promise<Cable> {
     },
   };
 }
+
+// A browser on a busy machine with two cores needs its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 describeWith("chromium")("the terminal in a browser", () => {
   let visit: Visit;
@@ -87,6 +90,12 @@ describeWith("chromium")("the terminal in a browser", () => {
     await page.setViewportSize({ width: 700, height: 900 });
     await page.waitForFunction((before) => document.querySelectorAll(".xterm-rows > div").length !== before, rows);
     const narrow = await size();
+    // No column and no row lies outside of what can be seen.
+    const [text, glass] = [
+      await page.locator(".xterm-screen").boundingBox(),
+      await page.locator("#glass").boundingBox(),
+    ];
+    expect((text?.width ?? 0) <= (glass?.width ?? 0) && (text?.height ?? 0) <= (glass?.height ?? 0)).toBe(true);
     expect(narrow).not.toBe(wide);
     expect(narrow.startsWith(`${await page.locator(".xterm-rows > div").count()} `)).toBe(true);
     await page.context().close();

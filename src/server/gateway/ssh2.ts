@@ -22,6 +22,7 @@ export interface RawChannel extends Duplex {
 }
 
 export interface RawSession extends EventEmitter {
+  _ending: boolean;
   readonly _channel?: RawChannel;
   readonly _chanInfo: { readonly incoming: RawEnd; readonly outgoing: RawEnd };
 }
@@ -161,13 +162,20 @@ export function link(client: Client, hooks: Hooks): Link {
     }
     hooks.closed(recipient);
   };
-  // Once a session runs, ssh2 answers none of its requests; RFC 4254 §5.4 wants an answer to each that asks for one.
+  // Once a session runs, ssh2 answers none of its requests; RFC 4254 §5.4 wants an answer to each that asks for one. And once the
+  // client has ended the command's input, ssh2 drops all of them: a signal would never arrive.
   handlers.CHANNEL_REQUEST = (self, recipient, type, wantReply, data) => {
     const entry = channels.get(recipient);
-    if (!wantReply || !isSession(entry) || entry._channel === undefined)
+    if (!isSession(entry) || entry._channel === undefined)
       return original.CHANNEL_REQUEST(self, recipient, type, wantReply, data);
     const known = type === "signal" || type === "window-change";
-    if (known) original.CHANNEL_REQUEST(self, recipient, type, false, data);
+    if (known) {
+      const ending = entry._ending;
+      entry._ending = false;
+      original.CHANNEL_REQUEST(self, recipient, type, false, data);
+      entry._ending = ending;
+    }
+    if (!wantReply) return;
     const remote = entry._chanInfo.outgoing.id;
     if (known) protocol.channelSuccess(remote);
     else protocol.channelFailure(remote);

@@ -40,7 +40,7 @@ export function powerForm(workspace: WorkspaceOnPage, viewer: Viewer, back: "hom
     <input type="hidden" name="back" value="${back}" />
     <button
       id="power-${title}"
-      class="${stops ? "" : "primary"}"
+      class="${stops || back === "home" ? "" : "primary"}"
       aria-keyshortcuts="${back === "workspace" ? "Alt+Shift+S" : ""}"
     >
       ${stops ? "Stop" : "Start"}<span class="unseen"> ${title}</span>

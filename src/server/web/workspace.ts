@@ -120,6 +120,7 @@ export function workspacePage(frame: Frame, on: WorkspaceStatus): Html {
           </button>
         </div>
         <div class="screen" id="screen">
+          <div class="glass" id="glass"></div>
           <p class="curtain" id="curtain" hidden></p>
         </div>
         <noscript><p class="quiet">The terminal needs JavaScript; everything else on this page does not.</p></noscript>

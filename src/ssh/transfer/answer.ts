@@ -60,19 +60,24 @@ export function answerError({ word, detail }: Answer, shown: string, workdir: st
 }
 
 function remoteIo(detail: string, shown: string): RuncodeError {
-  const said = printable(detail.split("\n").at(-1) ?? "").slice(0, 300);
-  const tries: [RegExp, string, string | undefined][] = [
+  const lines = detail.split("\n").map((line) => printable(line).slice(0, 300));
+  const known: [RegExp, string, string | undefined][] = [
     [/no space left/i, "no space is left on the workspace's disk", "free some space there and try again"],
     [/quota exceeded/i, "the disk quota on the workspace is used up", "free some space there and try again"],
     [/read-only file system/i, "that file system of the workspace is read-only", undefined],
     [/permission denied|cannot create|operation not permitted/i, "permission denied on the workspace", undefined],
   ];
-  if (/not a directory|file exists/i.test(detail))
+  if (lines.some((line) => /not a directory|file exists/i.test(line)))
     return new RuncodeError("conflict", `${shown}: a part of that path is a file on the workspace`);
-  const known = tries.find(([pattern]) => pattern.test(detail));
-  return new RuncodeError("io", `${shown}: ${known ? known[1] : said || "the workspace could not do it"}`, {
-    hint: known?.[2],
-  });
+  for (const [pattern, text, hint] of known) {
+    const line = lines.find((each) => pattern.test(each));
+    if (line !== undefined)
+      return new RuncodeError("io", `${shown}: ${text}`, {
+        hint: hint ?? (line === "Permission denied" ? undefined : line),
+      });
+  }
+  const said = lines.at(-1) || "the workspace could not do it";
+  return new RuncodeError("io", `${shown}: ${said}`);
 }
 
 /** A script that ended without an answer: the connection died, or `sh` is not what it should be. */

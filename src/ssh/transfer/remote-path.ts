@@ -10,8 +10,10 @@ export interface RemotePath {
    * directory called "~" is `./~`. No trailing slash, except that the root is `/`.
    */
   readonly path: string;
-  /** The last name, or null where the path names a directory by its form alone: a trailing slash, `.`, `..`, `~`, `/`. */
+  /** The last name; null for those that have none of their own: `.`, `..`, `~` and the root. */
   readonly name: string | null;
+  /** It names a directory by its form alone: a trailing slash, or no name of its own. What is put there goes inside. */
+  readonly directory: boolean;
 }
 
 /** Takes a path on the workspace. Throws RuncodeError `usage` for one that is empty or holds a NUL. */
@@ -21,8 +23,8 @@ export function remotePath(shown: string): RemotePath {
   const rooted = /^(?:\/|~$|~\/|\.\/)/.test(shown) ? shown : `./${shown}`;
   const whole = rooted.replace(/(?<=.)\/+$/, "");
   const last = path.posix.basename(whole);
-  const isDirectory = rooted.endsWith("/") || /(?:^|\/)\.{1,2}$/.test(whole) || whole === "~";
-  return { shown, path: whole, name: isDirectory ? null : last };
+  const name = whole === "~" || /^\.{0,2}$/.test(last) ? null : last;
+  return { shown, path: whole, name, directory: name === null || rooted.endsWith("/") };
 }
 
 /** The path of `name` inside the directory. */
@@ -32,5 +34,6 @@ export function inside(directory: RemotePath, name: string): RemotePath {
     shown: `${shown}/${name}`,
     path: directory.path === "/" ? `/${name}` : `${directory.path}/${name}`,
     name,
+    directory: false,
   };
 }

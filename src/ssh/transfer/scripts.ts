@@ -13,7 +13,7 @@ hasher() {
 }`;
 
 /** The common beginning. $1 key, $2 workdir, $3 path. */
-const HEAD = `
+export const HEAD = `
 LC_ALL=C; export LC_ALL
 K=$1 W=$2 D=$3; t=
 nl='
@@ -21,7 +21,7 @@ nl='
 say() { printf 'runcode-%s %s %s\\n' "$1" "$K" "$2"; }
 fail() { say "$1" "$2"; exit 1; }
 case $D in
-./*) cd -- "$W" 2>/dev/null || fail workdir ;;
+./*) cd -- "$W" 2>/dev/null || fail workdir; D=$PWD/\${D#./} ;;
 '~') D=$HOME ;;
 '~/'*) D=$HOME/\${D#??} ;;
 esac

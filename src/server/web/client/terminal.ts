@@ -44,7 +44,7 @@ terminal.loadAddon(fit);
 followRoom((theme) => {
   terminal.options.theme = theme;
 });
-terminal.open(screen);
+terminal.open(element("glass"));
 terminal.textarea?.setAttribute("aria-label", "Terminal; Alt+Shift+S leads out of it");
 fit.fit();
 

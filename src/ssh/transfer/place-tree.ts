@@ -1,0 +1,117 @@
+// A tree that has been unpacked and checked, moved to its place on this machine: by one rename where nothing stands there,
+// else file by file after a look that nothing would be lost.
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import path from "node:path";
+import { errno, ioError } from "../../platform/files.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
+import { makeParents } from "./local-file.ts";
+import { join } from "./walk.ts";
+
+export interface Staging {
+  /** An empty directory of ours, on the file system of the place. */
+  readonly dir: Buffer;
+  /** Moves what has been unpacked to its place. Throws RuncodeError `conflict` before anything is changed, `io`. */
+  commit(): void;
+  /** Removes what was not moved. */
+  close(): void;
+}
+
+/** Throws RuncodeError `conflict` where a tree cannot go; nothing is made. */
+export function checkTreePlace(place: string): void {
+  const stat = attempt(place, () => statSync(place, { throwIfNoEntry: false }));
+  const link = stat === undefined && lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+  if (link) throw new RuncodeError("conflict", `${place} is a symbolic link that leads nowhere`);
+  if (stat && !stat.isDirectory())
+    throw new RuncodeError("conflict", `${place} is there already, and not a directory`, {
+      hint: "remove it first, or choose another path",
+    });
+}
+
+/** Takes the path that the tree should have and the transfer's key. Throws RuncodeError `conflict`, `io`. */
+export function stageTree(place: string, key: string, { keep }: { readonly keep: boolean }): Staging {
+  checkTreePlace(place);
+  const there = statSync(place, { throwIfNoEntry: false }) !== undefined;
+  // Inside the directory that is there: it may be a mount point, and a rename never crosses one.
+  if (!there) makeParents(place);
+  const fresh = path.join(there ? place : path.dirname(place), `.runcode-${key}.part`);
+  attempt(place, () => mkdirSync(fresh, 0o700));
+  const dir = Buffer.from(fresh);
+  return {
+    dir,
+    commit() {
+      const to = Buffer.from(place);
+      if (!there) return attempt(place, () => moveDirectory(dir, to));
+      attempt(place, () => check(dir, to, keep));
+      attempt(place, () => merge(dir, to));
+    },
+    close() {
+      removeTree(dir);
+    },
+  };
+}
+
+function check(from: Buffer, to: Buffer, keep: boolean): void {
+  for (const name of readdirSync(from, { encoding: "buffer" })) {
+    const old = lstatSync(join(to, name), { throwIfNoEntry: false });
+    if (old === undefined) continue;
+    const shown = join(to, name).toString();
+    if (lstatSync(join(from, name)).isDirectory()) {
+      if (!old.isDirectory())
+        throw new RuncodeError("conflict", `${shown} is there already, and not a directory`, {
+          hint: "nothing was changed; remove it first, or choose another path",
+        });
+      check(join(from, name), join(to, name), keep);
+    } else if (old.isDirectory()) {
+      throw new RuncodeError("conflict", `${shown} is a directory, where a file should go`, {
+        hint: "nothing was changed; remove that directory first, or choose another path",
+      });
+    } else if (keep) {
+      throw new RuncodeError("conflict", `${shown} exists`, { hint: "leave out --no-clobber to replace it" });
+    }
+  }
+}
+
+function merge(from: Buffer, to: Buffer): void {
+  // A directory that may not be written to does not let go of what is in it; this one is thrown away.
+  chmodSync(from, 0o700);
+  for (const name of readdirSync(from, { encoding: "buffer" })) {
+    const [source, target] = [join(from, name), join(to, name)];
+    if (!lstatSync(source).isDirectory()) renameSync(source, target);
+    else if (lstatSync(target, { throwIfNoEntry: false })) merge(source, target);
+    else moveDirectory(source, target);
+  }
+}
+
+/** A directory that changes its parent has its `..` rewritten, for which its owner needs to be able to write to it. */
+function moveDirectory(from: Buffer, to: Buffer): void {
+  const mode = lstatSync(from).mode & 0o777;
+  chmodSync(from, mode | 0o700);
+  renameSync(from, to);
+  chmodSync(to, mode);
+}
+
+function removeTree(dir: Buffer): void {
+  try {
+    rmSync(dir, { recursive: true, force: true });
+  } catch {
+    // Directories that came without permission to write keep what is in them.
+    unlock(dir);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function unlock(dir: Buffer): void {
+  chmodSync(dir, 0o700);
+  for (const each of readdirSync(dir, { encoding: "buffer" })) {
+    if (lstatSync(join(dir, each)).isDirectory()) unlock(join(dir, each));
+  }
+}
+
+function attempt<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (errno(cause) === "ENOTDIR") throw new RuncodeError("conflict", `a part of the path ${place} is a file`);
+    throw ioError(`cannot write ${place}`, cause);
+  }
+}
