@@ -367,12 +367,13 @@ describeWith("ssh")("exec", () => {
   describe("the hot path loads nothing that it does not use", () => {
     const allowed: Record<string, RegExp> = {
       "exec -- true":
-        /^(bin|src)\/(?!server|api|ssh\/(managed|transfer|by-client|survey)|cli\/help|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|by-client|survey)|cli\/help|platform\/(prompt|keychain|token-store))/,
       current:
-        /^(bin|src)\/(?!server|api|ssh\/(managed|transfer|channel|run)|cli\/help|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|channel|run)|cli\/help|platform\/(prompt|keychain|token-store))/,
       statusline:
-        /^(bin|src)\/(?!server|api|ssh|bundle\/(sessions|cache|mint)|cli\/help|platform\/(prompt|keychain|token-store|settings))/,
-      "proxy 4294967295": /^(bin|src)\/(?!server|ssh\/(transfer|channel|run|by-client)|cli\/help|platform\/prompt)/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh|bundle\/(sessions|cache|mint)|cli\/help|platform\/(prompt|keychain|token-store|settings))/,
+      "proxy 4294967295":
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|ssh\/(transfer|channel|run|by-client)|cli\/help|platform\/prompt)/,
     };
     test.each(Object.keys(allowed))("%s", async (command) => {
       const list = path.join(client.home.dir, `loaded-${randomBytes(4).toString("hex")}`);
