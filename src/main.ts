@@ -10,6 +10,8 @@ import { systemClock } from "./platform/clock.ts";
 import { resolvePaths } from "./platform/paths.ts";
 import type { Streams } from "./platform/streams.ts";
 import { RuncodeError } from "./protocol/errors.ts";
+import { splitName } from "./cli/parse.ts";
+import { mayMention } from "./upgrade/when.ts";
 import { VERSION } from "./version.ts";
 
 /** Takes argv after the program's name; gives the exit code once everything printed has left. */
@@ -20,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 9));
   }
   const interrupts = interruption();
+  let context: Context | undefined;
   const exit = await run(
     {
       version: VERSION,
@@ -27,14 +30,23 @@ export async function main(argv: readonly string[]): Promise<number> {
       env: process.env,
       registry: COMMANDS,
       groups: GROUPS,
-      context: (flags, out) => buildContext(flags, out, streams, interrupts),
+      context: (flags, out) => (context = buildContext(flags, out, streams, interrupts)),
     },
     argv,
   );
+  if (context) await mentionNewer(argv, context);
   // In Bun the callback of an empty write comes before what was written earlier has left (seen on a slow pipe: all but the
   // first 64 KiB of 10 MB were lost); that of end() does not.
   await Promise.all([streams.stdout, streams.stderr].map((stream) => new Promise<void>((done) => stream.end(done))));
   return exit;
+}
+
+async function mentionNewer(argv: readonly string[], { flags, env, streams, paths, clock, self, out }: Context) {
+  const terminal = streams.stderr.isTTY === true;
+  if (!mayMention({ command: splitName(argv).name, flags, env, terminal })) return;
+  const { mention } = await import("./upgrade/notice.ts");
+  const line = await mention({ cacheDir: paths.cache, clock, version: VERSION, self });
+  if (line !== null) out.note(line);
 }
 
 /** How long a command may take to end in good order after the first signal; the second signal ends it at once. */

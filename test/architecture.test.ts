@@ -16,10 +16,15 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     ["ssh", "api", "platform", "protocol"],
     "a session is made of keys, an API answer and an ssh config, nothing of commands",
   ],
+  upgrade: [["platform", "protocol"], "a newer version is looked for without any account or session"],
   cli: [["platform", "protocol"], "the frame of a command must not know the commands"],
   commands: [
     ["context", "cli", "bundle", "ssh", "api", "platform", "protocol"],
     "a command never imports a command, and only serve reaches the server",
+  ],
+  "commands/upgrade": [
+    ["context", "version", "upgrade", "platform", "protocol"],
+    "the one command that replaces the program, and needs nothing of what the program is for",
   ],
   "commands/index": [["commands", "cli", "context"], "the table names every command, and nothing but commands"],
   "commands/serve": [

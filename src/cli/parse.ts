@@ -30,7 +30,7 @@ export function parse<C>(
   command: Command<C> | null,
   words: readonly string[],
 ): { args: Values; flags: GlobalFlags } {
-  const options: Options = { ...command?.options, ...GLOBAL_OPTIONS };
+  const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
   const byFlag = new Map(Object.entries(options).map(([key, option]) => [flagName(key).slice(2), { key, option }]));
   const { tokens } = parseArgs({
     args: [...words],

@@ -18,6 +18,7 @@ export const EXIT_CODES = {
   stop_failed: 5,
   create_failed: 5,
   delete_failed: 5,
+  upgrade_failed: 5,
   network: 6,
   unavailable: 6,
   rate_limited: 6,
