@@ -4,6 +4,7 @@ import type { FileSink, Subprocess } from "bun";
 import { RuncodeError } from "../protocol/errors.ts";
 import { sshArgv } from "./master.ts";
 import { quoteArgv } from "./quote.ts";
+import { forAnyShell } from "./remote-command.ts";
 import type { SshTarget } from "./target.ts";
 
 export interface RemoteProcess {
@@ -22,8 +23,7 @@ export interface RemoteProcess {
 const KEPT_STDERR = 16 * 1024;
 
 /**
- * Starts a POSIX shell script with its parameters ($1…) over the session's master. Whatever the account's own shell is, it
- * only has to start `sh`. The signal ends it. Throws RuncodeError `ssh_missing`.
+ * Starts a POSIX shell script with its parameters ($1…) over the session's master. The signal ends it. Throws RuncodeError `ssh_missing`.
  */
 export function spawnScript(
   target: SshTarget,
@@ -32,7 +32,7 @@ export function spawnScript(
   { stdin, signal }: { readonly stdin: boolean; readonly signal: AbortSignal },
 ): RemoteProcess {
   signal.throwIfAborted();
-  const line = quoteArgv(["exec", "sh", "-c", script, "sh", ...parameters]);
+  const line = forAnyShell(`set -- ${quoteArgv(parameters)}\n${script}`);
   const child = start(sshArgv(target, ["-T", ...(stdin ? [] : ["-n"])], line), stdin);
   const kill = (): void => child.kill("SIGTERM");
   signal.addEventListener("abort", kill, { once: true });

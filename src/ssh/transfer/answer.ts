@@ -10,7 +10,7 @@ export interface Answer {
 
 /** Gives the answer that carries the key, or null: what start-up files print before it is passed over. */
 export function findAnswer(output: string, key: string): Answer | null {
-  const found = new RegExp(`(?:^|\\n)runcode-([a-z]+) ${key} ?([^]*)$`).exec(output);
+  const found = new RegExp(`runcode-([a-z]+) ${key} ?([^]*)$`).exec(output);
   return found ? { word: found[1] as string, detail: (found[2] as string).trimEnd() } : null;
 }
 

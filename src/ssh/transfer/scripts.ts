@@ -40,10 +40,15 @@ fi
 P=\${D%/*}
 [ -n "$P" ] || P=/
 `;
+/**
+ * A gateway hangs up on every process of a client that is gone, and the end of stdin may have been seen before: what removes the temporary
+ * file must not be ended by that signal, nor keep the one that comes a moment earlier from removing it.
+ */
 const MAKE_PARENT = `
 [ -d "$P" ] || e=$(mkdir -p -- "$P" 2>&1) || fail io "$e"
-t=$P/.runcode-$K.part
-trap 'exit 1' HUP INT TERM PIPE
+t=\${P%/}/.runcode-$K.part
+trap 'cleanup; exit 1' HUP INT TERM PIPE
+trap cleanup EXIT
 `;
 
 /**
@@ -61,8 +66,8 @@ if [ -e "$D" ]; then
   [ -f "$D" ] || fail special
   [ "$7" != n ] || fail exists
 fi
+cleanup() { trap '' HUP INT TERM PIPE; rm -f -- "$t"; }
 ${MAKE_PARENT}
-trap 'rm -f -- "$t"' EXIT
 e=$( { umask 077; set -C; : >"$t"; } 2>&1 ) || fail io "$e"
 e=$(cat 2>&1 >"$t") || fail io "$e"
 n=$(($(wc -c <"$t") - $8))

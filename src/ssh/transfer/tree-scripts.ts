@@ -39,8 +39,8 @@ else
   [ -d "$P" ] || e=$(mkdir -p -- "$P" 2>&1) || fail io "$e"
 fi
 t=\${P%/}/.runcode-$K.part
-cleanup() { rm -rf -- "$t" 2>/dev/null || { chmod -R u+rwx -- "$t"; rm -rf -- "$t"; } 2>/dev/null; }
-trap 'exit 1' HUP INT TERM PIPE
+cleanup() { trap '' HUP INT TERM PIPE; rm -rf -- "$t" 2>/dev/null || { chmod -R u+rwx -- "$t"; rm -rf -- "$t"; } 2>/dev/null; }
+trap 'cleanup; exit 1' HUP INT TERM PIPE
 trap cleanup EXIT
 e=$( { umask 077; mkdir -- "$t"; } 2>&1 ) || fail io "$e"
 e=$(tar -xpof - -C "$t" 2>&1) || { [ -n "$e" ] || fail cut; case $e in *nexpected*|*"short read"*|*runcated*) fail cut ;; esac; fail io "$e"; }

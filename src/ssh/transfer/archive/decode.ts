@@ -21,6 +21,8 @@ const MAX_EXTRA = 256 * 1024;
 /** Of pax, long names and the like before one entry. */
 const MAX_EXTRAS = 16;
 
+const EMPTY = Buffer.alloc(BLOCK);
+
 interface Extras {
   path?: Buffer;
   link?: Buffer;
@@ -36,7 +38,7 @@ export async function nextEntry(bytes: ByteReader): Promise<Entry | null> {
   const extras: Extras = {};
   for (let count = 0; count <= MAX_EXTRAS; count++) {
     const header = await bytes.exactly(BLOCK);
-    if (header.every((byte) => byte === 0)) {
+    if (header.equals(EMPTY)) {
       if (count > 0) throw bad("a header without an entry");
       return null;
     }
