@@ -1,10 +1,20 @@
 // Running programs in a sandbox: what goes in, what comes out, and how they end.
 import { createHash } from "node:crypto";
+import { constants, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { buffer, text } from "node:stream/consumers";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
+
+const LINUX = process.platform === "linux";
+
+/** What streams may cost the server; zero where there is no /proc to tell. */
+function costs(): { threads: number; descriptors: number } {
+  if (!LINUX) return { threads: 0, descriptors: 0 };
+  return { threads: readdirSync("/proc/self/task").length, descriptors: readdirSync("/proc/self/fd").length };
+}
 
 describe.each(DRIVERS)("processes under the %s driver", (name) => {
   let on: Subject;
@@ -150,11 +160,70 @@ describe.each(DRIVERS)("processes under the %s driver", (name) => {
     expect(got.digest("hex")).toBe(sent.digest("hex"));
   });
 
-  test("a program whose reader has left gets SIGPIPE", async () => {
+  test("a program whose reader has left ends by SIGPIPE", async () => {
     const process = await sandbox.exec({ command: ["yes"] });
     await seen(process.stdout, "y\n");
     process.stdout.destroy();
-    expect(await process.exited).toBeDefined();
+    expect(await process.exited).toMatchObject({ signal: "PIPE" });
+    process.kill();
+  });
+
+  test.runIf(LINUX)("the standard streams can be opened by name, as under sshd", async () => {
+    const script =
+      "echo out >/dev/stdout; echo err >/dev/stderr; cat /dev/stdin; cat </dev/stdin; tee /dev/stderr </dev/null";
+    expect(await run(sandbox, script, { input: "given" })).toEqual({
+      stdout: "out\ngiven",
+      stderr: "err\n",
+      exit: { code: 0 },
+    });
+  });
+
+  test.runIf(LINUX)("a process gets three pipes that block, and no other descriptor", async () => {
+    // The fourth is what the program that lists them has open to do so.
+    const list = await run(sandbox, ["ls", "-l", "/proc/self/fd"]);
+    const found = [...list.stdout.matchAll(/(\d+) -> (\/proc\/|\w+)/g)].map(([, fd, what]) => `${fd} ${what}`);
+    expect(found).toEqual(["0 pipe", "1 pipe", "2 pipe", "3 /proc/"]);
+    const { stdout } = await run(sandbox, "cat /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2");
+    const flags = [...stdout.matchAll(/flags:\s+(\d+)/g)].map(([, octal = ""]) => Number.parseInt(octal, 8));
+    expect(flags).toHaveLength(3);
+    for (const flag of flags) expect(flag & constants.O_NONBLOCK).toBe(0);
+  });
+
+  test("two hundred that wait are all heard and answered, and cost no thread and no descriptor that stays", async () => {
+    const before = costs();
+    const waiting = await Promise.all(
+      Array.from({ length: 200 }, async () => await sandbox.exec({ command: ["cat"] })),
+    );
+    const during = costs();
+    const answers = waiting.map(async ({ stdin, stdout, stderr }, i) => {
+      stderr?.resume();
+      stdin.end(`number ${i}`);
+      return await text(stdout);
+    });
+    expect(await Promise.all(answers)).toEqual(waiting.map((_, i) => `number ${i}`));
+    await Promise.all(waiting.map(async ({ exited }) => await exited));
+    if (!LINUX) return;
+    expect(during.threads - before.threads).toBeLessThan(50);
+    await expect.poll(() => costs().descriptors, { timeout: 10_000 }).toBeLessThan(before.descriptors + 10);
+  });
+
+  test("a reader that comes late finds all that a process wrote before it ended", async () => {
+    const process = await sandbox.exec({ command: "head -c 50000 /dev/zero; echo late >&2" });
+    expect(await process.exited).toEqual({ code: 0 });
+    expect((await buffer(process.stdout)).length).toBe(50_000);
+    expect(process.stderr && (await text(process.stderr))).toBe("late\n");
+  });
+
+  test("writing to a program that does not read waits, and fails once the program leaves", async () => {
+    const process = await sandbox.exec({ command: ["sleep", "1000"] });
+    const left = new Promise<void>((resolve) => process.stdin.once("close", resolve));
+    const chunk = Buffer.alloc(1024 * 1024);
+    let written = 0;
+    for (let i = 0; i < 8; i++) process.stdin.write(chunk, (error) => void (error ? 0 : written++));
+    process.signal("TERM");
+    expect(await process.exited).toMatchObject({ signal: "TERM" });
+    await left;
+    expect(written).toBeLessThan(2);
   });
 
   test("a program that closes its stdin does not hurt who writes to it", async () => {

@@ -1,10 +1,7 @@
 // A terminal whose far side this process lets go of. Bun.Terminal keeps its own copy of it open when it is made before the
 // child, and while anyone holds one the near side never sees the end of output.
-import { dlopen, type Library } from "bun:ffi";
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
-
-type Libc = Library<{ dup2: { args: ["int", "int"]; returns: "int" } }>;
-let libc: Libc | null | undefined;
+import { libc } from "./libc.ts";
 
 /**
  * Makes a terminal. Call `release` once the child was started: from then on the terminal's `exit` tells of the last user's
@@ -26,10 +23,10 @@ export function openTerminal(options: Bun.TerminalOptions): { terminal: Bun.Term
 
 /** Bun closes the number when the terminal closes, so the number stays taken: by /dev/null, which nobody waits for. */
 function overwrite(fd: number): void {
-  libc ??= open();
-  if (!libc) return;
+  const system = libc();
+  if (!system) return;
   const none = openSync("/dev/null", "r");
-  libc.symbols.dup2(none, fd);
+  system.dup2(none, fd);
   closeSync(none);
 }
 
@@ -52,15 +49,4 @@ function linkOf(fd: string): string {
   } catch {
     return "";
   }
-}
-
-function open(): Libc | null {
-  for (const name of ["libc.so.6", "libc.so"]) {
-    try {
-      return dlopen(name, { dup2: { args: ["int", "int"], returns: "int" } });
-    } catch {
-      continue;
-    }
-  }
-  return null;
 }

@@ -1,8 +1,10 @@
-// One process on three streams. Node's child_process is used and not Bun.spawn: a stream that nobody reads stops the
-// child after 64 KiB here, while Bun.spawn's own pipes read on (measured: 1 GiB unread cost 586 MB there, 1 MB here).
+// One process on three pipes (pipes.ts). Where those cannot be had, what child_process makes is used: sockets on Linux, with
+// the same back-pressure. Bun.spawn's own read on when nobody reads them (measured: 1 GiB unread cost 586 MB, 1 MB here).
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
 import type { ProcessExit, SandboxProcess } from "./driver.ts";
+import { openPipes } from "./pipes.ts";
 import { errno } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
@@ -11,6 +13,8 @@ export interface Launch {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** Whose its standard streams are, where that is not the server's own user: only their owner can open them by name. */
+  readonly owner?: number | null;
   /** Takes the pid of what was spawned; gives the process group that signals are for, 0 when there is none (any more). */
   readonly group: (pid: number) => number;
   /** Told the pid at once, before the process can have done anything that matters. */
@@ -19,27 +23,45 @@ export interface Launch {
   readonly ended?: (pid: number) => void;
 }
 
-/** Starts a process in a session of its own with pipes. Throws RuncodeError `io` when it cannot be started. */
+/** Starts a process in a session of its own on three pipes. Throws RuncodeError `io` when it cannot be started. */
 export async function launch(what: Launch): Promise<SandboxProcess> {
   const [program = "", ...args] = what.argv;
-  const child = spawn(program, args, { cwd: what.cwd, env: { ...what.env }, detached: true, stdio: "pipe" });
+  const pipes = openPipes(what.owner);
+  let child: ChildProcess;
+  try {
+    const stdio = pipes ? [...pipes.theirs] : "pipe";
+    child = spawn(program, args, { cwd: what.cwd, env: { ...what.env }, detached: true, stdio });
+  } catch (error) {
+    for (const stream of pipes?.ours ?? []) stream.destroy();
+    throw cannotStart(error);
+  } finally {
+    pipes?.handedOver();
+  }
   const exited = new Promise<ProcessExit>((resolve) => {
     child.once("exit", (code, signal) => resolve(exitOf(code, signal)));
   });
-  await spawned(child);
+  const streams = pipes?.ours ?? ([child.stdin, child.stdout, child.stderr] as [Writable, Readable, Readable]);
+  const [stdin, stdout, stderr] = streams;
+  // A process may close its stdin while the other side still writes; that is its right and no error of ours.
+  stdin.on("error", () => {});
+  try {
+    await spawned(child);
+  } catch (error) {
+    for (const stream of streams) stream.destroy();
+    throw cannotStart(error);
+  }
   const pid = child.pid ?? 0;
   what.started?.(pid);
-  // A process may close its stdin while the other side still writes; that is its right and no error of ours.
-  child.stdin.on("error", () => {});
   let running = true;
   void exited.then(() => {
     running = false;
+    stdin.destroy();
     what.ended?.(pid);
   });
   return {
-    stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdin,
+    stdout,
+    stderr,
     exited,
     resize: () => {},
     signal: (name) => {
@@ -50,7 +72,7 @@ export async function launch(what: Launch): Promise<SandboxProcess> {
         signalGroup(what.group(pid), "KILL");
         signalGroup(pid, "KILL");
       }
-      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+      for (const stream of streams) stream.destroy();
     },
   };
 }
@@ -75,8 +97,11 @@ export function signalGroup(group: number, name: string): void {
 async function spawned(child: ChildProcess): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
-    child.once("error", (error) =>
-      reject(new RuncodeError("io", `cannot start a process: ${errno(error) ?? error.message}`, { cause: error })),
-    );
+    child.once("error", reject);
   });
+}
+
+function cannotStart(error: unknown): RuncodeError {
+  const why = errno(error) ?? (error instanceof Error ? error.message : String(error));
+  return new RuncodeError("io", `cannot start a process: ${why}`, { cause: error });
 }

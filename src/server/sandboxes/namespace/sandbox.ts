@@ -162,6 +162,7 @@ export class NamespaceSandbox implements Sandbox {
       argv: this.#options.cgroup ? this.#options.cgroup.joined(inside.argv) : inside.argv,
       env: inside.env,
       cwd: "/",
+      owner: this.#options.uid,
       group: groupInside,
       started: (pid: number): void => void this.#waiting.add(pid),
       ended: (pid: number): void => void this.#waiting.delete(pid),

@@ -1,0 +1,29 @@
+// The few calls of the C library that the runtime has no name for.
+import { dlopen, type Library } from "bun:ffi";
+
+const CALLS = {
+  dup2: { args: ["int", "int"], returns: "int" },
+  fcntl: { args: ["int", "int", "int"], returns: "int" },
+  pipe2: { args: ["ptr", "int"], returns: "int" },
+} as const;
+/** glibc, then musl under the names that Alpine and others give it. */
+const NAMES = ["libc.so.6", "libc.so", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
+
+export type Libc = Library<typeof CALLS>["symbols"];
+let found: Libc | null | undefined;
+
+/** Gives the C library of a Linux machine; null on other systems (whose variadic fcntl is called otherwise) and where it has an unknown name. */
+export function libc(): Libc | null {
+  return (found ??= process.platform === "linux" ? open() : null);
+}
+
+function open(): Libc | null {
+  for (const name of NAMES) {
+    try {
+      return dlopen(name, CALLS).symbols;
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
