@@ -1,8 +1,9 @@
 // Control groups: the kernel's own list of a sandbox's processes, which nothing can leave by forking, and the limits on it.
 // Version 2 and the older one with a hierarchy per controller are both used, and both at once where a machine has both.
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import path from "node:path";
+import { claim, removeGroup, removeUnclaimed } from "./claims.ts";
 import type { DriverHealth, Limits } from "./driver.ts";
 import { systemClock } from "../../platform/clock.ts";
 
@@ -61,11 +62,13 @@ interface Place {
 export async function cgroupRoot(dataDir: string): Promise<CgroupRoot | null> {
   if (process.platform !== "linux") return null;
   const [mounts, self] = await Promise.all([read("/proc/self/mounts"), read("/proc/self/cgroup")]);
-  const name = `runcode-${createHash("sha256").update(dataDir).digest("hex").slice(0, 12)}`;
-  const places: Place[] = [];
+  const name = `runcode-server-${createHash("sha256").update(dataDir).digest("hex").slice(0, 12)}`;
+  const places: (Place & { release: () => void })[] = [];
   for (const hierarchy of parseHierarchies(mounts, self)) {
-    const place = await firstPlace(hierarchy, name);
-    if (place) places.push(place);
+    const place = await claimedPlace(hierarchy, name);
+    if (!place) continue;
+    places.push(place);
+    await removeUnclaimed(path.dirname(place.dir));
   }
   if (places.length === 0) return null;
   const offered = (name: Controller): boolean => places.some((place) => place.controllers.has(name));
@@ -80,9 +83,22 @@ export async function cgroupRoot(dataDir: string): Promise<CgroupRoot | null> {
       return new Cgroup(made);
     },
     close: async () => {
-      for (const { dir } of places) await rmdir(dir).catch(() => {});
+      for (const { dir, release } of places) {
+        await rmdir(dir).catch(() => {});
+        release();
+      }
     },
   };
+}
+
+async function claimedPlace(hierarchy: Hierarchy, name: string): Promise<(Place & { release: () => void }) | null> {
+  for (let round = 0; round < 3; round++) {
+    const place = await firstPlace(hierarchy, name);
+    if (!place) return null;
+    const release = await claim(place.dir);
+    if (release) return { ...place, release };
+  }
+  return null;
 }
 
 /** Below this process's own group, or below the top where its own may not be divided (the group of a systemd service). */
@@ -162,21 +178,11 @@ export class Cgroup {
   /** Removes it. The kernel keeps a group for a moment after its last process ended. */
   async remove(): Promise<void> {
     for (let round = 0; round < 50; round++) {
-      const left = await Promise.all(this.#places.map(async ({ dir }) => await removed(dir)));
+      const left = await Promise.all(this.#places.map(async ({ dir }) => await removeGroup(dir)));
       if (left.every(Boolean)) return;
       await systemClock.sleep(20);
     }
   }
-}
-
-/** A group's own children go first: a process inside may have made some where the hierarchy is delegated. */
-async function removed(dir: string): Promise<boolean> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) if (entry.isDirectory()) await removed(path.join(dir, entry.name));
-  return await rmdir(dir).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
-  );
 }
 
 async function read(file: string): Promise<string> {

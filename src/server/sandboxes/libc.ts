@@ -3,6 +3,7 @@ import { dlopen, type Library } from "bun:ffi";
 
 const CALLS = {
   dup2: { args: ["int", "int"], returns: "int" },
+  flock: { args: ["int", "int"], returns: "int" },
   fcntl: { args: ["int", "int", "int"], returns: "int" },
   pipe2: { args: ["ptr", "int"], returns: "int" },
 } as const;
