@@ -40,7 +40,7 @@ export function apiRoutes(deps: RouteDeps): App {
   });
 
   // They change state and are GETs, because public clients call them so. The token header keeps them from being
-  // triggered by a link or a form; HEAD, which anything may send, is turned away (docs/decisions/011).
+  // triggered by a link or a form; HEAD, which anything may send, is turned away (docs/decisions/016).
   for (const verb of ["start", "stop"] as const) {
     api.get(`/workspace/${verb}`, async (c) => {
       if (c.req.method !== "GET") {

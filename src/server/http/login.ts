@@ -1,4 +1,4 @@
-// How a browser proves who it is, and how it then lets the command line in (docs/decisions/010-how-a-browser-logs-in.md).
+// How a browser proves who it is, and how it then lets the command line in (docs/decisions/015-how-a-browser-logs-in.md).
 import { Hono, type Context } from "hono";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { consentPage, loginPage } from "../web/doors.ts";
