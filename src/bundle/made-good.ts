@@ -6,8 +6,8 @@ import { masterAlive, retireMaster } from "../ssh/master.ts";
 import type { Session, Sessions } from "./session.ts";
 import { readySession } from "./target.ts";
 
-/** A dead master, then a key that was revoked: beyond that it is not bad luck. */
-const ATTEMPTS = 3;
+/** Once more than the first: what is broken is mended in between, and beyond that it is not bad luck. */
+const ATTEMPTS = 2;
 
 /**
  * Calls `work` with a session, and again after mending what was broken only when it threw NotStarted: its command was not
