@@ -30,7 +30,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       env: process.env,
       registry: COMMANDS,
       groups: GROUPS,
-      context: (flags, out) => (context = buildContext(flags, out, streams, interrupts)),
+      context: (flags, out, { newProfile }) =>
+        (context = buildContext({ flags, newProfile: newProfile === true }, out, streams, interrupts)),
     },
     argv,
   );
@@ -79,12 +80,13 @@ function interruption(): Pick<Context, "signal" | "drains"> {
 }
 
 function buildContext(
-  flags: GlobalFlags,
+  asked: { readonly flags: GlobalFlags; readonly newProfile: boolean },
   out: Output,
   streams: Streams,
   interrupts: ReturnType<typeof interruption>,
 ): Context {
   const { env, platform } = process;
+  const { flags } = asked;
   const paths = resolvePaths(env, platform, env[platform === "win32" ? "USERPROFILE" : "HOME"] || os.homedir());
   const mayAsk = !flags.noInput && !flags.json && !env["RUNCODE_NO_INPUT"];
   const context: Context = {
@@ -108,7 +110,7 @@ function buildContext(
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));
     }),
     prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
-    settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, flags })),
+    settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, ...asked })),
     tokens: lazy(async () => {
       const [{ tokenStore }, { mayHaveKeychain, systemKeychain }] = await Promise.all([
         import("./platform/token-store.ts"),

@@ -72,6 +72,10 @@ export interface CommandSpec<C, O extends Options, P extends Positionals> {
   readonly json: string;
   /** Failures outside the remote command exit 255 here, as OpenSSH's own do: `exec` and `ssh`. */
   readonly remoteExitCode?: true;
+  /** It never fails: wrong words and every error print nothing and exit 0, and under --json this document. */
+  readonly silent?: { readonly json: unknown };
+  /** `--profile` may name one that is not there yet. */
+  readonly newProfile?: true;
   run(args: Args<O, P>, context: C): Promise<Result | void>;
 }
 

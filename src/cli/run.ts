@@ -16,7 +16,7 @@ export interface Program<C> {
   readonly registry: Registry<C>;
   readonly groups: readonly (readonly [title: string, names: readonly string[]])[];
   /** Builds what the handler is given. */
-  context(flags: GlobalFlags, out: Output): C;
+  context(flags: GlobalFlags, out: Output, command: Command<C>): C;
 }
 
 /** Failures outside the remote command of `exec` and `ssh`, as OpenSSH has them. */
@@ -44,12 +44,16 @@ export async function run<C>(program: Program<C>, argv: readonly string[]): Prom
     if (beforeEnd.includes("--help") || beforeEnd.includes("-h")) return await help(program, out, [name]);
     const { args, flags } = parse(found.name, command, found.words);
     out = output(program, flags);
-    const result = await command.run(args as never, program.context(flags, out));
+    const result = await command.run(args as never, program.context(flags, out, command));
     if (result && flags.json && result.json !== undefined) out.document(result.json);
     else if (result && !flags.json && result.text)
       out.data(result.text.endsWith("\n") ? result.text : `${result.text}\n`);
     return (result && result.exit) ?? 0;
   } catch (thrown) {
+    if (command?.silent) {
+      if (out.json) out.document(command.silent.json);
+      return 0;
+    }
     return fail(
       program,
       out,

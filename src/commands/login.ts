@@ -30,6 +30,7 @@ export default defineCommand({
     ],
   ],
   json: "{logged_in,email,api_base,token_store}; email is null where the control plane does not tell",
+  newProfile: true,
   async run(args, context) {
     if ([args.noBrowser, args.paste, args.withToken].filter(Boolean).length > 1)
       throw new RuncodeError("usage", "--no-browser, --paste and --with-token exclude each other");

@@ -21,21 +21,33 @@ interface ProfileFile {
 interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly flags: { apiBase?: string | undefined; webBase?: string | undefined; profile?: string | undefined };
+  /** Whether a profile that nobody saved yet may be named, as by a login. */
+  readonly newProfile?: boolean;
 }
 
 const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const fileOf = (paths: Paths): string => path.join(paths.config, "config.json");
 
 /** Flags win over the environment, that over the profile's file, that over the public service. Throws `insecure_base`, `config_invalid`, `usage`. */
-export async function loadSettings(paths: Paths, { env, flags }: Sources): Promise<Settings> {
+export async function loadSettings(paths: Paths, { env, flags, newProfile }: Sources): Promise<Settings> {
   const file = await readProfiles(paths);
   const profile = flags.profile ?? (env["RUNCODE_PROFILE"] || file.current || "default");
   if (!PROFILE_NAME.test(profile))
     throw new RuncodeError("usage", `not a profile name: ${profile}`, {
       hint: "letters, digits, dots, dashes, underscores",
     });
-  const saved = file.profiles?.[profile];
-  const apiBase = checkBase(flags.apiBase ?? (env["RUNCODE_API_BASE"] || saved?.api_base || DEFAULT_API_BASE));
+  const known = Object.keys(file.profiles ?? {});
+  const saved = known.includes(profile) ? file.profiles?.[profile] : undefined;
+  const said = flags.apiBase ?? (env["RUNCODE_API_BASE"] || saved?.api_base);
+  // A name that was mistyped must not mean the public service. `default` is what a login without a name saves.
+  const named = flags.profile ?? env["RUNCODE_PROFILE"];
+  if (named && profile !== "default" && said === undefined && !saved && newProfile !== true) {
+    const others = known.length > 0 ? `there is ${known.join(", ")}; ` : "";
+    throw new RuncodeError("config_invalid", `there is no profile ${profile}`, {
+      hint: `${others}a new one is made by: runcode login --profile ${profile} --api-base <URL>`,
+    });
+  }
+  const apiBase = checkBase(said ?? DEFAULT_API_BASE);
   // A web base belongs to its API base: one that was saved for another server is not carried over to this one.
   const ownWeb = apiBase === DEFAULT_API_BASE ? DEFAULT_WEB_BASE : apiBase;
   const savedWeb = saved?.api_base === apiBase ? saved.web_base : undefined;

@@ -44,6 +44,17 @@ describe("the status line", () => {
     expect(coloured.stdout).toBe("\u001b[36mruncode:demo 25m\u001b[0m\n");
   });
 
+  test.each([["--bogus"], ["extra", "words"], ["--plain=x"], ["--profile"], ["--profile", "../x"]])(
+    "prints nothing and is content when it is given %j %j",
+    async (...words) => {
+      await attach();
+      const ran = await run(["statusline", ...words], { stdin: claude(home.dir) });
+      expect(ran).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+      const json = await run(["--json", "statusline", ...words], { stdin: claude(home.dir) });
+      expect(json).toMatchObject({ exitCode: 0, stdout: '{"text":""}\n', stderr: "" });
+    },
+  );
+
   test("finds the directory behind a symlink, and takes the plain cwd where nothing else is said", async () => {
     await attach();
     await symlink(project, path.join(home.dir, "link"));

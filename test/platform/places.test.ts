@@ -67,6 +67,21 @@ describe("which control plane", () => {
     });
   });
 
+  test("a profile that is named and not there is an error that says which there are, never the public service", async () => {
+    const wrong = { code: "config_invalid", message: "there is no profile owm", hint: expect.stringContaining("own;") };
+    await expect(loadSettings(paths, { env: {}, flags: { profile: "owm" } })).rejects.toMatchObject(wrong);
+    await expect(loadSettings(paths, { env: { RUNCODE_PROFILE: "owm" }, flags: {} })).rejects.toMatchObject(wrong);
+    await expect(loadSettings(paths, { env: {}, flags: { profile: "constructor" } })).rejects.toMatchObject({
+      code: "config_invalid",
+    });
+    const based = { profile: "owm", apiBase: "https://given.example" };
+    expect(await loadSettings(paths, { env: {}, flags: based })).toMatchObject(based);
+    expect(await loadSettings(paths, { env: {}, flags: { profile: "owm" }, newProfile: true })).toMatchObject({
+      profile: "owm",
+      apiBase: "https://app.runcode.io",
+    });
+  });
+
   test("two profiles stand side by side", async () => {
     await saveProfile(paths, { profile: "a", apiBase: "https://a.example", webBase: "https://a.example" });
     await saveProfile(paths, { profile: "b", apiBase: "https://b.example", webBase: "https://b.example" });
