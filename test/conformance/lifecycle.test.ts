@@ -1,6 +1,7 @@
 // A workspace from its making to its end: what outlives a stop, and what does not.
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -55,6 +56,32 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
     expect((await run(elsewhere, ["cat", "workspace/file"])).exit).toEqual({ code: 1 });
     await Promise.all([second, elsewhere].map(async (sandbox) => await sandbox.stop({ graceMs: 0 })));
   });
+
+  test.each([
+    ["a link out of it", (outside: string) => `rmdir workspace && ln -s ${outside} workspace`],
+    ["a link to nothing", () => "rmdir workspace && ln -s nowhere workspace"],
+    ["a file", () => "rmdir workspace && touch workspace"],
+    ["nothing", () => "rmdir workspace"],
+  ])(
+    "where a workspace left %s in place of its project directory, it starts, and nothing outside changes hands",
+    async (_, leave) => {
+      const outside = await mkdtemp(path.join(tmpdir(), "runcode-outside-"));
+      try {
+        const spec = on.spec();
+        await on.driver.create(spec);
+        const first = await on.driver.start(spec);
+        expect((await run(first, leave(outside))).exit).toEqual({ code: 0 });
+        await first.stop({ graceMs: 0 });
+        await on.driver.create(spec);
+        const again = await on.driver.start(spec);
+        expect((await run(again, "echo here")).stdout).toBe("here\n");
+        await again.stop({ graceMs: 0 });
+        expect((await stat(outside)).uid).toBe(process.getuid?.());
+      } finally {
+        await rm(outside, { recursive: true });
+      }
+    },
+  );
 
   test("stop is polite first: a program that hears it may end by itself", async () => {
     const sandbox = await on.sandbox();

@@ -2,7 +2,7 @@
 import { chmod, lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { ensurePrivateDir, ioError } from "../../platform/files.ts";
+import { ensurePrivateDir, errno, ioError } from "../../platform/files.ts";
 
 /** What a driver that works on this very machine has to be told. */
 export interface EmbeddedOptions {
@@ -41,7 +41,11 @@ export async function createFiles(files: WorkspaceFiles): Promise<void> {
   try {
     await ensurePrivateDir(files.root);
     await mkdir(files.home, { mode: 0o700, recursive: true });
-    await mkdir(files.project, { mode: 0o755, recursive: true });
+    // The home is the workspace's to arrange: a link, a file or nothing may stand where the project directory was, and is
+    // neither followed nor replaced.
+    await mkdir(files.project, { mode: 0o755 }).catch((error: unknown) => {
+      if (errno(error) !== "EEXIST") throw error;
+    });
   } catch (error) {
     throw new RuncodeError("create_failed", ioError("cannot make the workspace's directories", error).message, {
       cause: error,

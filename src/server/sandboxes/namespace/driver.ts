@@ -2,7 +2,7 @@
 // machine's programs to look at and run. The network is the machine's (docs/decisions says what that lets in).
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, lchown, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { RuncodeError } from "../../../protocol/errors.ts";
@@ -90,7 +90,8 @@ export class NamespaceDriver implements Driver {
       for (const dir of ["sockets", "etc"]) await mkdir(path.join(files.root, dir), { recursive: true, mode: 0o755 });
       if (uid === null) return;
       // Only what is made here is given away, never what is in it: a file of another owner in a home is there for a reason.
-      for (const dir of [files.home, files.project]) await chown(dir, uid, uid);
+      // The link itself where one stands for the project directory: following it as root would give away what it leads to.
+      for (const dir of [files.home, files.project]) await lchown(dir, uid, uid);
       await writeFile(path.join(files.root, "self"), "", { mode: 0o755 });
       await chmod(files.root, 0o711);
     } catch (error) {
