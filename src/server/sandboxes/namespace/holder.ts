@@ -37,8 +37,11 @@ export const HOST_ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 const LAY_OUT = 'mount --bind -- "$1" "$3" && mount --bind -- "$2" "$3/self" && shift 3 && exec "$@"';
 const STAGES = ["/mnt", "/media", "/srv", "/opt", "/tmp"];
 
-/** A shell's `trap ''` is what makes the sleep deaf to the polite signals that a stop sends to everybody. */
-const HOLD = "trap '' TERM HUP INT; echo ready; exec sleep infinity >/dev/null";
+/**
+ * A shell's `trap ''` is what makes the sleep deaf to the polite signals that a stop sends to everybody. It keeps no stream to
+ * the server: the workspace's own processes may take its descriptors (pidfd_getfd(2)) and would fill the server's memory.
+ */
+const HOLD = "trap '' TERM HUP INT; echo ready; exec sleep infinity >/dev/null 2>&1";
 
 /** Starts a sandbox and resolves once processes can enter it. Throws RuncodeError `start_failed` and leaves nothing running. */
 export async function startHolder(options: HolderOptions, signal?: AbortSignal): Promise<Holder> {
