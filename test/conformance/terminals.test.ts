@@ -1,6 +1,6 @@
 // Programs on a pseudo-terminal: size, signals by key, end-of-file, hang-up, and every last byte.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DRIVERS, seen, subject, type Subject } from "./subjects.ts";
+import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
 import { buffer, text } from "node:stream/consumers";
 import type { Sandbox, SandboxProcess } from "../../src/server/sandboxes/driver.ts";
 
@@ -83,6 +83,35 @@ describe.each(DRIVERS)("terminals under the %s driver", (name) => {
     const all = await buffer(process.stdout);
     expect(all.length).toBe(80_000_003);
     expect(all.subarray(-3).toString()).toBe("END");
+  });
+
+  test("input that the program does not read stops being taken, and arrives whole once it reads", async () => {
+    const process = await exec(
+      "stty raw -echo; echo ready; until [ -e go ]; do sleep 0.05; done; head -c 8000000 | wc -c",
+    );
+    await seen(process.stdout, "ready");
+    let accepted = 0;
+    const chunk = Buffer.alloc(65_536, "x");
+    const give = (): void => void process.stdin.write(chunk, (error) => error ?? (accepted += chunk.length));
+    for (let at = 0; at < 8_000_000; at += chunk.length) give();
+    await run(sandbox, "sleep 0.3");
+    expect(accepted).toBeLessThan(1024 * 1024);
+    await run(sandbox, "touch go");
+    process.stdout.resume();
+    expect(await text(process.stdout)).toContain("8000000");
+  });
+
+  test("what echoes its input goes on after nobody read it for a while, with both directions full", async () => {
+    const process = await exec("stty raw -echo; echo ready; exec cat");
+    await seen(process.stdout, "ready");
+    const most = 4_000_000;
+    process.stdin.write(Buffer.alloc(most, "x"));
+    await run(sandbox, "sleep 0.3");
+    let count = 0;
+    for await (const piece of process.stdout) if ((count += (piece as Buffer).length) >= most) break;
+    expect(count).toBeGreaterThanOrEqual(most);
+    process.kill();
+    await process.exited;
   });
 
   test("a hang-up reaches the shell and its job", async () => {

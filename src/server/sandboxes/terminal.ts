@@ -1,8 +1,9 @@
 // One process on a pseudo-terminal, by Bun.Terminal. What its interface does not offer is made here: an end of output that
-// is exact, a stop of the output when nobody reads it, end-of-file, and a hang-up.
+// is exact, a stop of the output when nobody reads it and of the input when the program does not, end-of-file, and a hang-up.
 import { Readable, Writable } from "node:stream";
 import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
 import { openTerminal } from "./far-side.ts";
+import { terminalInput } from "./terminal-input.ts";
 import { exitOf, signalGroup, type Launch } from "./launch.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
@@ -15,6 +16,11 @@ const EOT = "\x04";
 
 /** Unread output above which the terminal is stopped. */
 const HIGH_WATER = 256 * 1024;
+/**
+ * Unread output above which the terminal is hung up: only a program that floods it while its input is full gets there, since
+ * the ^S that should stop it then waits behind that input.
+ */
+const UNREAD_MOST = 128 * 1024 * 1024;
 /** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
 const LINGER_MS = 100;
 /** Between the hang-up and the certain end. */
@@ -35,13 +41,19 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       if (!stopped || terminal.closed) return;
       // Where a program has switched IXON off since, the kernel has let the output go on by itself; a ^Q would be input now.
       if (terminal.inputFlags & IXON) {
-        if (stopped.ixonWasOn) terminal.write(XON);
-        else terminal.inputFlags &= ~IXON;
+        // Taking IXON away lets a stopped terminal go on (n_tty does so in the kernel). A ^Q alone might wait for ever behind
+        // input that a program blocked on its output does not take.
+        terminal.inputFlags &= ~IXON;
+        if (stopped.ixonWasOn) {
+          terminal.inputFlags |= IXON;
+          if (process.platform !== "linux") terminal.write(XON);
+        }
       }
       stopped = null;
       if (!running) linger();
     },
     destroy: (error, done) => {
+      input.close();
       terminal.close();
       done(error);
     },
@@ -49,8 +61,8 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   const stdin = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       last = chunk.at(-1) ?? last;
-      if (!terminal.closed) terminal.write(chunk);
-      done();
+      if (terminal.closed) return done();
+      input.give(chunk, done);
     },
     final: (done) => {
       // In canonical mode ^D ends the line it is on; only on an empty one is it the end of the file.
@@ -58,8 +70,10 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       done();
     },
   });
+  const input = terminalInput((bytes) => terminal.write(bytes));
   const end = (): void => {
     clearTimeout(lingering);
+    input.close();
     if (!stdout.readableEnded && !stdout.destroyed) stdout.push(null);
     if (!terminal.closed) terminal.close();
   };
@@ -83,8 +97,10 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
         terminal.inputFlags |= IXON;
         terminal.write(XOFF);
       }
+      if (stdout.readableLength > UNREAD_MOST) return end();
       if (!running) linger();
     },
+    drain: input.drained,
     exit: end,
   };
   const { child, terminal } = spawnOn(options, controlling, [...what.argv], {
