@@ -25,8 +25,8 @@ export default defineCommand({
     sshPublic: { kind: "string", placeholder: "HOST:PORT", summary: "how ssh reaches the gateway" },
     driver: {
       kind: "string",
-      placeholder: "NAME",
-      summary: "namespace or process (default: the most isolated that works)",
+      placeholder: "NAME[,NAME]",
+      summary: "namespace, process or both, the default first (default: the most isolated that works, alone)",
     },
     tlsCert: { kind: "string", placeholder: "FILE", summary: "certificate chain, PEM" },
     tlsKey: { kind: "string", placeholder: "FILE", summary: "its private key, PEM" },

@@ -1,8 +1,9 @@
 // The composition root of the server: opens what it stands on, wires it, listens, drains, closes. Whoever opens closes, in
 // the opposite order. src/server/daemon has what surrounds it: options, the data directory, running in the background.
+import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import type { Clock } from "../platform/clock.ts";
-import { ioError } from "../platform/files.ts";
+import { errno, ioError } from "../platform/files.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { claimDataDir, dataDirAt, hostKeyOf, prepareDataDir } from "./daemon/data-dir.ts";
 import { openDrivers } from "./daemon/drivers.ts";
@@ -70,7 +71,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     closers.push(() => store.close());
-    const { drivers, notes } = await openDrivers(dir, io.self, config.driver);
+    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers);
 
     let endpoints: Endpoints | undefined;
     const plane = createControlPlane({
@@ -102,6 +103,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       sockets,
       hosts: hostPolicy(config),
       secure: config.tls !== null || (config.publicUrl?.startsWith("https:") ?? false),
+      instance: createHash("sha256").update(gateway.hostKeyLine).digest("hex").slice(0, 12),
       ready: remembered(clock, async () => {
         await plane.ready();
         await answers(ssh);
@@ -164,7 +166,16 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
 
 async function listen(gateway: Gateway, at: ServeConfig["ssh"]): Promise<{ host: string; port: number }> {
   return gateway.listen(at.host, at.port).catch((error: unknown) => {
-    throw ioError(`cannot listen on ${at.host}:${at.port} for SSH`, error);
+    throw cannotListen(at, "SSH", "--ssh", error);
+  });
+}
+
+function cannotListen({ host, port }: ServeConfig["ssh"], what: string, flag: string, error: unknown): RuncodeError {
+  const where = `cannot listen on ${urlHost(host)}:${port} for ${what}`;
+  if (errno(error) !== "EADDRINUSE") return ioError(where, error);
+  return new RuncodeError("io", `${where}: the port is taken`, {
+    hint: `stop what has it, or give another: ${flag} ${urlHost(host)}:0 takes a free one`,
+    cause: error,
   });
 }
 
@@ -196,7 +207,7 @@ function listenHttp(
       websocket: sockets.handler,
     });
   } catch (error) {
-    throw ioError(`cannot listen on ${host}:${port} for HTTP`, error);
+    throw cannotListen({ host, port }, "HTTP", "--http", error);
   }
   return {
     port: server.port ?? port,

@@ -27,7 +27,7 @@ export interface Bench {
 }
 
 export async function bench(): Promise<Bench> {
-  const server = await testServer();
+  const server = await testServer(["--driver", "process"]);
   const home = await testHome();
   const { api_base, owner_token } = server.facts;
   const env = { ...home.env, RUNCODE_API_BASE: api_base, RUNCODE_TOKEN: owner_token };
@@ -56,7 +56,7 @@ export async function bench(): Promise<Bench> {
       return ran;
     },
     async workspace(title) {
-      const { id } = (await call("POST", "workspaces", { title, driver: "process" })).data.workspace;
+      const { id } = (await call("POST", "workspaces", { title })).data.workspace;
       await call("GET", `workspace/start?workspace_id=${id}`);
       for (let i = 0; i < 200; i++) {
         const { current_state, interim_state } = (await call("GET", `workspace/${id}`)).data.workspace;

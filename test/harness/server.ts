@@ -10,6 +10,7 @@ export interface ServerFacts {
   readonly ssh: { readonly host: string; readonly port: number };
   readonly data_dir: string;
   readonly login_url: string;
+  readonly drivers: readonly string[];
   readonly owner_token: string;
 }
 

@@ -78,7 +78,7 @@ describe("a request", () => {
   });
 
   test("with a browser's cookie and no token opens no API", async () => {
-    const cookie = `runcode=${t.plane.accounts.createWebSession(t.account)}`;
+    const cookie = `runcode-test=${t.plane.accounts.createWebSession(t.account)}`;
     await t.ask("POST", "/api/rc/workspaces", { title: "w" });
     for (const path of ["/api/rc/me", "/api/rc/workspace/start?workspace_id=1"]) {
       expect((await t.app.request(path, { headers: { host: "localhost", cookie } })).status).toBe(401);

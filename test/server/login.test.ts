@@ -101,7 +101,7 @@ describe("a browser", () => {
         headers: { host: "localhost", "content-type": "application/x-www-form-urlencoded" },
         body: `secret=${secure.token}`,
       });
-      expect(answer.headers.get("set-cookie")).toMatch(/^__Host-runcode=.*Secure/);
+      expect(answer.headers.get("set-cookie")).toMatch(/^__Host-runcode-test=.*Secure/);
       expect(answer.headers.get("strict-transport-security")).not.toBeNull();
     } finally {
       await secure.close();

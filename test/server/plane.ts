@@ -88,6 +88,7 @@ export async function testPlane({
     clock,
     hosts: { names: new Set(["localhost", "127.0.0.1", "[::1]"]) },
     secure,
+    instance: "test",
     ready: () => plane.ready(),
     log: (line) => log.push(line),
   });

@@ -181,6 +181,50 @@ describe("serve in the foreground", () => {
   });
 });
 
+test("two servers on one host keep a browser logged in to both", async () => {
+  const cookieName = async (facts: ServerFacts): Promise<string | undefined> => {
+    const answer = await fetch(`${facts.web_base}/auth/login`, {
+      method: "POST",
+      body: new URLSearchParams({ secret: facts.owner_token }),
+      redirect: "manual",
+    });
+    return answer.headers.get("set-cookie")?.split("=")[0];
+  };
+  const first = await detach();
+  const elsewhere = ["--data-dir", path.join(home.dir, "srv2"), "--json"];
+  const second = await runProgram(["serve", "--detach", ...FREE, ...elsewhere], { env: home.env });
+  try {
+    const names = [await cookieName(first), await cookieName(second.json<ServerFacts>())];
+    expect(names).toEqual([expect.stringMatching(/^runcode-/), expect.stringMatching(/^runcode-/)]);
+    expect(names[0]).not.toBe(names[1]);
+  } finally {
+    await runProgram(["serve", "--stop", ...elsewhere], { env: home.env });
+  }
+});
+
+describe("serve --driver", () => {
+  const create = (facts: ServerFacts, driver: string): Promise<Response> =>
+    fetch(`${facts.api_base}/api/rc/workspaces`, {
+      method: "POST",
+      headers: { authorization: `Token ${facts.owner_token}` },
+      body: JSON.stringify({ driver }),
+    });
+
+  test("unnamed offers one driver only, so that no token gets round its isolation", async () => {
+    const facts = await detach();
+    expect(facts.drivers).toHaveLength(1);
+    const other = facts.drivers[0] === "process" ? "namespace" : "process";
+    expect((await create(facts, other)).status).toBe(400);
+  });
+
+  test("offers those that the operator names, the first by default", async () => {
+    const drivers = (await detach()).drivers.includes("namespace") ? ["process", "namespace"] : ["process"];
+    await serve("--stop");
+    const facts = await detach("--driver", drivers.join(","));
+    expect(facts.drivers).toEqual(drivers);
+  });
+});
+
 describe("serve refuses", () => {
   test.each([
     [["--http", "0.0.0.0:0"], 8, "insecure_base"],
@@ -198,11 +242,36 @@ describe("serve refuses", () => {
     [["--tls-cert", "x"], 2, "usage"],
     [["--tls-cert", "missing", "--tls-key", "missing"], 9, "io"],
     [["--driver", "docker"], 2, "usage"],
+    [["--driver", "process,"], 2, "usage"],
     [["--status", "--stop"], 2, "usage"],
   ])("%j", async (words, exit, error) => {
     const refused = await serve("--detach", "--ssh", "127.0.0.1:0", ...words);
     const plain = words.includes("--status") || words.includes("--ssh") ? await serve(...words) : refused;
     expect([plain.exitCode, plain.json()["error"]]).toEqual([exit, error]);
+  });
+
+  test("a port that is taken, and says how to go on", async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as { port: number };
+    for (const [flag, other] of [
+      ["--http", "--ssh"],
+      ["--ssh", "--http"],
+    ] as const) {
+      const refused = await serve("--detach", flag, `127.0.0.1:${port}`, other, "127.0.0.1:0");
+      expect([refused.exitCode, refused.json()["error"]]).toEqual([9, "io"]);
+      expect(refused.json()["hint"]).toContain(`${flag} 127.0.0.1:0`);
+    }
+    taken.close();
+  });
+
+  test("a directory in which others could have left a database of theirs", async () => {
+    await mkdir(dir);
+    await writeFile(path.join(dir, "runcode.db"), "");
+    await chmod(dir, 0o777);
+    const refused = await serve("--detach", ...FREE);
+    expect([refused.exitCode, refused.json()["error"]]).toEqual([9, "config_invalid"]);
+    expect(statSync(dir).mode & 0o777).toBe(0o777);
   });
 
   test("a directory full of other things that everybody can read, and changes nothing about it", async () => {
@@ -241,7 +310,7 @@ describe("serve token", () => {
       body: new URLSearchParams({ secret: new URL(url).searchParams.get("code") ?? "" }),
       redirect: "manual",
     });
-    expect([answer.status, answer.headers.get("set-cookie")?.slice(0, 8)]).toEqual([303, "runcode="]);
+    expect([answer.status, answer.headers.get("set-cookie")?.slice(0, 8)]).toEqual([303, "runcode-"]);
   });
 
   test("says that there is no server's data where there is none, and makes none", async () => {

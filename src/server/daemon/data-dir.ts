@@ -47,6 +47,12 @@ export async function prepareDataDir(dir: DataDir): Promise<void> {
     }
     if ((about.mode & 0o077) === 0) return;
     const names = await readdir(dir.root);
+    // Who can write here may have left a host key, or a database with an account of their own in it.
+    if (names.length > 0 && (about.mode & 0o022) !== 0) {
+      throw new RuncodeError("config_invalid", `others can write to ${dir.root}, and it is not empty`, {
+        hint: "look at what is in it, then: chmod 700, or give another --data-dir",
+      });
+    }
     // Taking everybody's rights away is right for our directory and wrong for /tmp or a home.
     if (names.length > 0 && !names.includes(path.basename(dir.database))) {
       throw new RuncodeError("config_invalid", `${dir.root} holds other files and others can read it`, {
@@ -69,7 +75,7 @@ export async function claimDataDir(dir: DataDir): Promise<() => void> {
   } catch (error) {
     if (error instanceof RuncodeError && error.code === "timeout") {
       throw new RuncodeError("conflict", `another server is using ${dir.root}`, {
-        hint: "see `runcode serve --status`, or give another --data-dir",
+        hint: `see \`runcode serve --status --data-dir ${dir.root}\`, or give another --data-dir`,
       });
     }
     throw error;

@@ -12,17 +12,19 @@ export interface OpenDrivers {
 }
 
 /**
- * Opens every driver that works here. Takes the name of the one that must be the default, or null for the most isolated.
- * Throws RuncodeError `usage` for an unknown name, `unavailable` when the wanted one, or every one, does not work.
+ * Opens the drivers of this server. Takes the names of those it shall have, the default first; with none it has the most
+ * isolated one that works here and no other, since whoever may make a workspace chooses among what there is, and one without
+ * isolation is the operator's to offer. Throws RuncodeError `unavailable` when one that is wanted, or every one, does not work.
  */
-export async function openDrivers(dir: DataDir, self: readonly string[], wanted: string | null): Promise<OpenDrivers> {
-  if (wanted !== null && !(DRIVERS as readonly string[]).includes(wanted)) {
-    throw new RuncodeError("usage", `there is no driver ${wanted}`, { hint: `choose one of: ${DRIVERS.join(", ")}` });
-  }
-  const names = DRIVERS.toSorted((a, b) => Number(b === wanted) - Number(a === wanted));
+export async function openDrivers(
+  dir: DataDir,
+  self: readonly string[],
+  wanted: readonly string[],
+): Promise<OpenDrivers> {
   const drivers: Driver[] = [];
   const notes: string[] = [];
-  for (const name of names) {
+  for (const name of wanted.length > 0 ? wanted : DRIVERS) {
+    if (wanted.length === 0 && drivers.length > 0) break;
     const { driver, health } = await probe(name, dir, self);
     if (driver && health.ok) {
       drivers.push(driver);
@@ -31,7 +33,10 @@ export async function openDrivers(dir: DataDir, self: readonly string[], wanted:
     }
     await driver?.close();
     const why = `driver ${name} does not work here: ${health.detail}`;
-    if (name === wanted) throw new RuncodeError("unavailable", why, { hint: health.fix });
+    if (wanted.length > 0) {
+      for (const open of drivers) await open.close();
+      throw new RuncodeError("unavailable", why, { hint: health.fix });
+    }
     notes.push(health.fix === undefined ? why : `${why} (${health.fix})`);
   }
   const [first, ...rest] = drivers;

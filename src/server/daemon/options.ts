@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import { DRIVERS } from "../sandboxes/index.ts";
 
 /** As it was said on the command line. */
 export interface ServeFlags {
@@ -31,7 +32,8 @@ export interface ServeConfig {
   readonly publicUrl: string | null;
   /** Where clients reach the gateway, when it is not the SSH listener's own address. */
   readonly sshPublic: Address | null;
-  readonly driver: string | null;
+  /** The default first; none means the most isolated one that works. */
+  readonly drivers: readonly string[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly behindProxy: boolean;
 }
@@ -66,7 +68,7 @@ export async function checkFlags(flags: ServeFlags, cwd: string): Promise<ServeC
     ssh,
     publicUrl,
     sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
-    driver: flags.driver ?? null,
+    drivers: flags.driver === undefined ? [] : parseDrivers(flags.driver),
     tls:
       tlsCert === undefined || tlsKey === undefined
         ? null
@@ -84,6 +86,17 @@ export function parseAddress(text: string, flag: string, minPort: number): Addre
     throw new RuncodeError("usage", `${flag} takes host:port, such as 127.0.0.1:7070`);
   }
   return { host, port };
+}
+
+function parseDrivers(text: string): string[] {
+  const names = text.split(",");
+  const unknown = names.find((name) => !(DRIVERS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new RuncodeError("usage", `there is no driver ${JSON.stringify(unknown)}`, {
+      hint: `choose one of: ${DRIVERS.join(", ")}; or several with commas between them, the default first`,
+    });
+  }
+  return [...new Set(names)];
 }
 
 export function isLoopback(host: string): boolean {

@@ -1,5 +1,6 @@
 // Stopping a server from outside: asks it by SIGTERM and waits until it has let go of its directory.
 import type { Clock } from "../../platform/clock.ts";
+import { errno } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { DataDir } from "./data-dir.ts";
 import { isClaimed, runningServer, type ServerState } from "./state.ts";
@@ -18,7 +19,12 @@ export async function stopServer(dir: DataDir, clock: Clock): Promise<ServerStat
     }
     return null;
   }
-  process.kill(state.pid, "SIGTERM");
+  try {
+    process.kill(state.pid, "SIGTERM");
+  } catch (error) {
+    // It ended by itself since we looked.
+    if (errno(error) !== "ESRCH") throw error;
+  }
   const deadline = clock.now() + WAIT_MS;
   while (await isClaimed(dir)) {
     if (clock.now() > deadline) {

@@ -12,8 +12,12 @@ import type { AppEnv, RouteDeps } from "./deps.ts";
 
 type Ctx = Context<AppEnv>;
 
-/** `__Host-` binds the cookie to this very host; browsers accept that prefix over https only. */
-const cookieName = (secure: boolean): string => (secure ? "__Host-runcode" : "runcode");
+/**
+ * `__Host-` binds the cookie to this very host; browsers accept that prefix over https only. Cookies know no ports, so the name
+ * holds which server it is: another one on this machine would overwrite it.
+ */
+const cookieName = ({ secure, instance }: Pick<RouteDeps, "secure" | "instance">): string =>
+  `${secure ? "__Host-" : ""}runcode-${instance}`;
 
 /** A logged-in browser. */
 export interface Browser {
@@ -23,29 +27,29 @@ export interface Browser {
 }
 
 /** Gives who the browser is, or null. */
-export function browserOf(c: Ctx, { plane, secure }: RouteDeps): Browser | null {
-  const cookie = getCookie(c, cookieName(secure));
-  const account = cookie === undefined ? null : plane.accounts.webSession(cookie);
+export function browserOf(c: Ctx, deps: RouteDeps): Browser | null {
+  const cookie = getCookie(c, cookieName(deps));
+  const account = cookie === undefined ? null : deps.plane.accounts.webSession(cookie);
   return account && cookie !== undefined ? { account, csrf: csrfOf(cookie) } : null;
 }
 
 /** Opens a browser session and sets its cookie. */
-export function logIn(c: Ctx, { plane, secure }: RouteDeps, account: Account): void {
-  setCookie(c, cookieName(secure), plane.accounts.createWebSession(account), {
+export function logIn(c: Ctx, deps: RouteDeps, account: Account): void {
+  setCookie(c, cookieName(deps), deps.plane.accounts.createWebSession(account), {
     httpOnly: true,
     // Strict: a link on another site opens our pages as for a stranger. A browser that the command line opens is not one.
     sameSite: "Strict",
-    secure,
+    secure: deps.secure,
     path: "/",
     maxAge: WEB_SESSION_MS / 1000,
   });
 }
 
 /** Ends the browser session, here and in the browser. */
-export function logOut(c: Ctx, { plane, secure }: RouteDeps): void {
-  const cookie = getCookie(c, cookieName(secure));
-  if (cookie !== undefined) plane.accounts.endWebSession(cookie);
-  deleteCookie(c, cookieName(secure), { secure, path: "/" });
+export function logOut(c: Ctx, deps: RouteDeps): void {
+  const cookie = getCookie(c, cookieName(deps));
+  if (cookie !== undefined) deps.plane.accounts.endWebSession(cookie);
+  deleteCookie(c, cookieName(deps), { secure: deps.secure, path: "/" });
 }
 
 /** Derived from the cookie, so that nothing needs to be kept; the hash does not lead back to it. */

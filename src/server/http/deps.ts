@@ -15,6 +15,8 @@ export interface AppDeps {
   readonly hosts: HostPolicy;
   /** Whether browsers reach the pages over https: then cookies are `Secure`. */
   readonly secure: boolean;
+  /** Tells this server from others on the same host; part of the cookie's name. */
+  readonly instance: string;
   /** The listener's WebSockets. */
   readonly sockets: Sockets;
   /** Throws when a part of the server does not answer. */

@@ -77,7 +77,7 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
     const machine = createMachine({
       title: row.title,
       driver: driverOf(row.driver),
-      missing: `this server runs without the driver ${row.driver}`,
+      missing: `this server runs without the driver ${row.driver}; start it with --driver ${drivers[0].name},${row.driver}`,
       spec: () => {
         const limits = store.settings.get("flavors")[row.flavor];
         if (!limits) throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`);
