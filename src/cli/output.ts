@@ -20,6 +20,8 @@ export interface Progress {
 
 const SILENT: Progress = { update: () => {}, done: () => {} };
 
+const JSON_LEAVES = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -48,7 +50,12 @@ export class Output {
 
   /** One JSON document on a line of its own. */
   document(value: unknown): void {
-    this.data(`${JSON.stringify(value)}\n`);
+    // JSON lets DEL, C1 controls and direction marks stand as they are; escaped they are the same text, and no terminal obeys them.
+    const text = JSON.stringify(value).replace(
+      JSON_LEAVES,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+    this.data(`${text}\n`);
   }
 
   /** One line on stderr for the person who waits; nothing under --quiet or --json. */

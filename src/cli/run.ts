@@ -1,6 +1,7 @@
 // From words to an exit code: finds the command, parses, runs it, prints what it gave or how it failed. The one place where
 // an error becomes an exit code.
 import { EXIT_CODES, RuncodeError } from "../protocol/errors.ts";
+import { printableLines } from "../protocol/text.ts";
 import type { Streams } from "../platform/streams.ts";
 import type { Command } from "./define.ts";
 import type { GlobalFlags } from "./globals.ts";
@@ -80,7 +81,8 @@ function fail<C>({ streams }: Program<C>, out: Output, thrown: unknown, remote: 
   if (exit < 128) out.failure(error);
   else if (out.json) out.document(error);
   if (debug)
-    for (let e: unknown = error; e instanceof Error; e = e.cause) streams.stderr.write(`${e.stack ?? e.message}\n`);
+    for (let e: unknown = error; e instanceof Error; e = e.cause)
+      streams.stderr.write(`${printableLines(e.stack ?? e.message)}\n`);
   return remote && exit < 128 ? NOT_THE_REMOTE_COMMANDS : exit;
 }
 

@@ -144,6 +144,6 @@ function describe(forward: Forward, session: Session) {
 
 function sentence(forward: Forward): string {
   const { direction, local, remote } = forward;
-  if (direction === "reverse") return `${endText(remote)} of the workspace -> ${endText(local)} here`;
-  return `${urlOf(forward)} -> ${endText(remote)} of the workspace`;
+  if (direction === "reverse") return printable(`${endText(remote)} of the workspace -> ${endText(local)} here`);
+  return printable(`${urlOf(forward)} -> ${endText(remote)} of the workspace`);
 }

@@ -180,6 +180,16 @@ describe("what comes out", () => {
   test("control characters of others never reach the terminal", async () => {
     const error = new RuncodeError("conflict", "a\u001b]0;pwned\u0007b\u009b31m\r\n\u202ec", { hint: "\u001b[2Jx" });
     expect((await drive(["fail"], { error })).stderr).toBe("runcode: a]0;pwnedb31mc\n  [2Jx\n");
+    const { stderr } = await drive(["fail", "--debug"], { error });
+    expect(stderr).toContain("RuncodeError: a]0;pwned");
+    expect(stderr).not.toMatch(/[\u0007\u001b\u009b\u202e]/);
+  });
+
+  test("a document holds them escaped, those that JSON would let stand as well, and says the same", async () => {
+    const name = "\u001b]0;x\u0007\u007f\u009b31m\u202e\u2028é";
+    const { stdout } = await drive(["greet", name, "--json"]);
+    expect(stdout).not.toMatch(/[\u0007\u001b\u007f-\u009f\u202e\u2028]/);
+    expect(JSON.parse(stdout)).toEqual({ greeted: name });
   });
 
   test("colour follows NO_COLOR, FORCE_COLOR and the terminal, and never enters JSON", async () => {
