@@ -1,7 +1,7 @@
 // The attachment pointer, `$XDG_CACHE_HOME/runcode/current`: one per person, and it says of which control plane it is.
-import { rm } from "node:fs/promises";
+import { unlink } from "node:fs/promises";
 import path from "node:path";
-import { ensurePrivateDir, ioError, readIfThere, replaceFile } from "../platform/files.ts";
+import { ensurePrivateDir, errno, ioError, readIfThere, replaceFile } from "../platform/files.ts";
 import type { Attachment } from "./session.ts";
 
 const fileIn = (cacheDir: string): string => path.join(cacheDir, "current");
@@ -32,7 +32,8 @@ export async function writeAttachment(cacheDir: string, attachment: Attachment):
 
 /** Throws `io`. */
 export async function removeAttachment(cacheDir: string): Promise<void> {
-  await rm(fileIn(cacheDir), { force: true }).catch((error: unknown) => {
+  await unlink(fileIn(cacheDir)).catch((error: unknown) => {
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return;
     throw ioError("cannot remove the attachment", error);
   });
 }

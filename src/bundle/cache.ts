@@ -2,7 +2,7 @@
 // meta.json last, and meta.json holds the digest of each, so that a mixture of two sessions, a damaged file and a tampered one
 // all read as "there is none".
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { ensurePrivateDir, errno, ioError } from "../platform/files.ts";
 import { CAPABILITIES } from "../protocol/constants.ts";
@@ -15,6 +15,7 @@ import type { Session } from "./session.ts";
 const FILES = ["id_ed25519", "id_ed25519.pub", "id_ed25519-cert.pub", "known_hosts", "config"] as const;
 export type SessionFile = (typeof FILES)[number];
 const META = "meta.json";
+const STAGING = ".new-";
 const VERSION = 1;
 /** A session from the future by more than this was written under another clock. In milliseconds. */
 const CLOCK_SLACK_MS = 60_000;
@@ -85,8 +86,11 @@ export async function writeSession(
   owner: CacheOwner,
 ): Promise<void> {
   await prepareDir(dir, owner);
-  const staging = path.join(dir, `.new-${randomBytes(6).toString("hex")}`);
+  const staging = path.join(dir, `${STAGING}${randomBytes(6).toString("hex")}`);
   try {
+    // A writer that was killed left its key behind; we hold the lock, so no other writer is at work.
+    for (const name of await readdir(dir))
+      if (name.startsWith(STAGING)) await rm(path.join(dir, name), { recursive: true, force: true });
     await mkdir(staging, { mode: 0o700 });
     const present = FILES.filter((name) => files[name] !== undefined);
     const digests = Object.fromEntries(present.map((name) => [name, sha256(files[name] as string)]));

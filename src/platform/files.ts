@@ -55,6 +55,9 @@ export function ioError(what: string, cause: unknown): RuncodeError {
     EDQUOT: ["the disk quota is used up", "free some space and try again"],
     EROFS: ["the file system is read-only", "set XDG_CACHE_HOME and XDG_CONFIG_HOME to a writable place"],
     EACCES: ["permission denied", "check the owner and the mode of that path"],
+    ENOTDIR: ["a file stands where a directory should be", "move that file away"],
+    EEXIST: ["a file stands where a directory should be", "move that file away"],
+    EISDIR: ["a directory stands where a file should be", "move that directory away"],
     EPERM: ["operation not permitted", "check the owner and the mode of that path"],
   };
   const [text, hint] = (code && known[code]) || [cause instanceof Error ? cause.message : String(cause), undefined];

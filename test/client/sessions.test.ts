@@ -50,6 +50,27 @@ describeWith("ssh")("a session", () => {
     for (const file of files) expect((await lstat(path.join(dir(), file))).mode & 0o777).toBe(0o600);
   });
 
+  test("clears away the key of a writer that was killed before it was done", async () => {
+    await connect();
+    await mkdir(path.join(dir(), ".new-0123456789ab"), { mode: 0o700 });
+    await writeFile(path.join(dir(), ".new-0123456789ab", "id_ed25519"), "a key");
+    await connect("--force");
+    expect((await readdir(dir())).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test("that cannot be written for what stands in its way says what to move", async () => {
+    await writeFile(dir(), "in the way");
+    expect((await client.run(["connect", "demo", "--json"])).json()).toMatchObject({
+      error: "io",
+      message: expect.stringContaining("a file stands where a directory should be"),
+      hint: expect.stringContaining("move"),
+    });
+    expect((await client.ok(["clean", "--all", "--json"])).json()).toEqual({
+      removed: [{ workspace_id: id, path: dir() }],
+    });
+    await connect();
+  });
+
   test("carries the system's ssh by nothing but its own config", async () => {
     const { command } = await connect("--wait");
     const [file, ...args] = command as [string, ...string[]];
