@@ -3,7 +3,9 @@ import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import { Client } from "ssh2";
+import type { ClientChannel } from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { world } from "./fixture.ts";
 import type { Key, World } from "./fixture.ts";
@@ -247,4 +249,24 @@ describe("once it is known", () => {
     await ssh;
     await awake.close();
   });
+});
+
+test("a channel opened while the key stood starts nothing once it was revoked", async () => {
+  const key = w.key();
+  const { client, protocol } = await rogue(key);
+  const { _chanMgr: channels } = client as unknown as {
+    _chanMgr: { add(done: (error: Error | undefined, channel: ClientChannel) => void): number };
+  };
+  const channel = await new Promise<ClientChannel>((resolve) => {
+    protocol["session"]?.(
+      channels.add((_error, opened) => resolve(opened)),
+      65_536,
+      32_768,
+    );
+  });
+  w.revoke(key);
+  const said = Promise.all([text(channel), text(channel.stderr)]);
+  protocol["exec"]?.((channel as unknown as { outgoing: { id: number } }).outgoing.id, "echo ran", true);
+  expect(await said).toEqual(["", "runcode: the session's key has expired or was revoked\n"]);
+  client.end();
 });

@@ -50,6 +50,7 @@ export class Connection {
       hangupGraceMs: limits.hangupGraceMs,
       listenersPerConnection: limits.listenersPerConnection,
       may: (capability: Capability) => this.grant.capabilities.has(capability),
+      over: () => this.#over(),
       sandbox: () => this.#sandbox(),
       agentSocket: () => this.#agent.socket(),
       /** Whether the server may open a channel towards the client (-R, the agent). */
@@ -76,15 +77,21 @@ export class Connection {
 
   /** Asked before each channel is made. */
   refusal(): { reason: number; text: string } | null {
-    const { access, limits, link } = this.#options;
-    if (this.#ending === null && !access.stands(this.grant)) this.expire();
-    if (this.#ending !== null) return { reason: OPEN_FAILURE.prohibited, text: this.#ending };
+    const { limits, link } = this.#options;
+    const over = this.#over();
+    if (over !== null) return { reason: OPEN_FAILURE.prohibited, text: over };
     if (link.channelCount() >= limits.channelsPerConnection)
       return {
         reason: OPEN_FAILURE.shortage,
         text: `this connection has its ${limits.channelsPerConnection} channels`,
       };
     return null;
+  }
+
+  /** Why nothing new starts on it; null while the grant stands. */
+  #over(): string | null {
+    if (this.#ending === null && !this.#options.access.stands(this.grant)) this.expire();
+    return this.#ending;
   }
 
   /** No new channel from now on; what runs may finish within the grace. */

@@ -14,6 +14,8 @@ export interface SessionHost {
   readonly link: Link;
   readonly hangupGraceMs: number;
   may(capability: Capability): boolean;
+  /** Why nothing starts any more, for the person; null while all is well. */
+  over(): string | null;
   sandbox(): Promise<Sandbox>;
   /** The path of the agent's socket inside the sandbox. */
   agentSocket(): Promise<string>;
@@ -95,6 +97,12 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
       say: (text) => line(channel, text, withPty),
       kill: () => (current === undefined ? channel.close() : current.kill()),
     });
+    // A channel may have been opened while the key stood, and ask for its command only now.
+    const over = host.over();
+    if (over !== null) {
+      refuse(channel, over, withPty);
+      return resolve();
+    }
     if (!host.may(capability)) {
       refuse(channel, `this key does not allow ${kind} (capability ${capability})`, withPty);
       return resolve();
