@@ -1,6 +1,7 @@
 // One remote command over the master, from its first byte to its end, signals and time limits included.
 import type { Readable } from "node:stream";
 import { RuncodeError } from "../protocol/errors.ts";
+import { notRunMarker, readNotRun } from "../protocol/not-run.ts";
 import { SessionChannel, type OutputSink, type RemoteExit } from "./channel.ts";
 import { newId } from "./id.ts";
 import { endingLine, missingDirectoryMarker, remoteLine, type RemoteCommand } from "./remote-command.ts";
@@ -33,7 +34,7 @@ const MARKER_WITHIN = 64 * 1024;
 export async function runRemote(target: SshTarget, request: RunRequest): Promise<CommandExit> {
   const { stop, timeoutMs } = request;
   const id = newId();
-  const watch = watchForMarker(request.output, missingDirectoryMarker(id));
+  const watch = watchForMarker(request.output, missingDirectoryMarker(id), notRunMarker(id));
   const limit = new AbortController();
   const startLimit = (): ReturnType<typeof setTimeout> | undefined =>
     timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(tookTooLong(timeoutMs)), timeoutMs);
@@ -44,6 +45,8 @@ export async function runRemote(target: SshTarget, request: RunRequest): Promise
     ? withoutMaster(target, request, carried)
     : overMaster(controlPath, request, carried));
   if (ended.aborted) throw ended.reason;
+  const refusal = watch.refusal();
+  if (refusal !== null && exit.kind === "code" && exit.code === 255) throw notRun(refusal);
   if (watch.seen() && (exit.kind === "lost" || (exit.kind === "code" && exit.code === 255))) throw noDirectory(request);
   if (exit.kind !== "lost") return exit;
   throw new RuncodeError("ssh_failed", "the connection was lost while the command ran; it may have done its work", {
@@ -138,6 +141,14 @@ function noDirectory({ directory, base }: RunRequest): RuncodeError {
   });
 }
 
+function notRun(refusal: string): RuncodeError {
+  const { code, reason } = readNotRun(refusal.slice(refusal.indexOf(" ") + 1));
+  return new RuncodeError(code ?? "ssh_failed", `the command was not run: ${reason || "the gateway gave no reason"}`, {
+    phase: "connect",
+    hint: code === "conflict" ? "run: runcode start <workspace>" : undefined,
+  });
+}
+
 /** Carries stdin to the channel as fast as the command reads it. Gives the function that lets go of stdin. */
 function feed(stdin: Readable | null, channel: SessionChannel): () => void {
   if (stdin === null) {
@@ -156,13 +167,29 @@ function feed(stdin: Readable | null, channel: SessionChannel): () => void {
   };
 }
 
-/** Takes the missing directory's marker out of stderr and remembers that it was there. */
-function watchForMarker(output: OutputSink, marker: string): { output: OutputSink; seen: () => boolean } {
+/**
+ * Takes the missing directory's marker out of stderr and remembers that it was there; from the gateway's own marker on, which
+ * can only stand at the very beginning, stderr is its reason for not running the command and not the command's.
+ */
+function watchForMarker(
+  output: OutputSink,
+  marker: string,
+  refusalMarker: string,
+): { output: OutputSink; seen: () => boolean; refusal: () => string | null } {
   let looked = 0;
   let seen = false;
+  let refusal: string | null = null;
   return {
     seen: () => seen,
+    refusal: () => refusal,
     output: (stream, bytes, done) => {
+      if (stream === "stderr" && looked === 0 && Buffer.from(bytes).toString("latin1").startsWith(refusalMarker))
+        refusal = "";
+      if (stream === "stderr" && refusal !== null) {
+        looked += bytes.length;
+        refusal = (refusal + Buffer.from(bytes).toString("utf8")).slice(0, MARKER_WITHIN);
+        return done();
+      }
       if (stream === "stderr" && !seen && looked < MARKER_WITHIN) {
         looked += bytes.length;
         const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(marker);

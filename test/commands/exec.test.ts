@@ -294,6 +294,27 @@ describeWith("ssh")("exec", () => {
       expect(await count("restarted")).toBe("x\n");
     });
 
+    test("a workspace that somebody else stopped is an error of its own, never the command's 255", async () => {
+      const other = await server.client();
+      await exec("true");
+      await other.ok(["stop", "demo"]);
+      try {
+        const ran = await client.run(["exec", "--json", "--", "echo x >> stopped"]);
+        expect(ran.exitCode).toBe(255);
+        expect(ran.json()).toMatchObject({
+          error: "conflict",
+          message: "the command was not run: workspace demo is stopped",
+          phase: "connect",
+        });
+        const plain = await client.run(["exec", "--", "echo x >> stopped"]);
+        expect(plain).toMatchObject({ exitCode: 255, stdout: "" });
+        expect(plain.stderr).toMatch(/^runcode: the command was not run: workspace demo is stopped\n/);
+      } finally {
+        await client.ok(["start", "demo"]);
+      }
+      expect(await count("stopped")).toBe("");
+    });
+
     test("a key that ran out is replaced before the command is sent", async () => {
       await client.ok(["connect", "demo", "--force", "--ttl", "1s"]);
       const before = await readFile(path.join(await sessionDir(), "id_ed25519.pub"), "utf8");

@@ -18,8 +18,9 @@ export function line(channel: Channel, text: string, pty: boolean): void {
   void channel.send(Buffer.from(`runcode: ${text}${pty ? "\r\n" : "\n"}`), "stderr");
 }
 
-/** Says why on stderr, exits with 255 and closes. */
-export function refuse(channel: Channel, text: string, pty: boolean): void {
+/** Says why on stderr, after `before` where that is given, exits with 255 and closes. */
+export function refuse(channel: Channel, text: string, pty: boolean, before = ""): void {
+  if (before !== "") void channel.send(Buffer.from(before), "stderr");
   line(channel, text, pty);
   channel.exitStatus(EXIT);
   channel.eof();

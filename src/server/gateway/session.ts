@@ -1,6 +1,8 @@
 // A session channel (RFC 4254 §6): what the client asks for before it starts something, then the one thing it starts.
 import type { Session } from "ssh2";
 import type { Capability } from "../../protocol/api.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
+import { notRunLine } from "../../protocol/not-run.ts";
 import type { PtyRequest, Sandbox, SandboxProcess } from "../sandboxes/driver.ts";
 import { Channel } from "./channel.ts";
 import { admit } from "./environment.ts";
@@ -85,7 +87,14 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
 
   // A channel is accepted at once, before the sandbox is asked for: ssh2 drops what the client sends before that, and
   // clients do not wait for the answer. What goes wrong is told on the channel's stderr.
-  const start = (raw: RawChannel, capability: Capability, kind: string, begin: Start, withPty: boolean): void => {
+  const start = (
+    raw: RawChannel,
+    capability: Capability,
+    kind: string,
+    begin: Start,
+    withPty: boolean,
+    command = "",
+  ): void => {
     const channel = new Channel(raw, host.link);
     host.adopt(channel, kind);
     const { promise: finished, resolve } = Promise.withResolvers<void>();
@@ -104,7 +113,8 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
       return resolve();
     }
     if (!host.may(capability)) {
-      refuse(channel, `this key does not allow ${kind} (capability ${capability})`, withPty);
+      const why = `this key does not allow ${kind} (capability ${capability})`;
+      refuse(channel, why, withPty, notRunLine(command, "forbidden"));
       return resolve();
     }
     const work = async (): Promise<void> => {
@@ -114,7 +124,8 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
         process = await begin(sandbox, env);
       } catch (error) {
         host.failed(kind, error);
-        return refuse(channel, words(error), withPty);
+        const code = error instanceof RuncodeError ? error.code : undefined;
+        return refuse(channel, words(error), withPty, notRunLine(command, code));
       }
       // The client left while the process was being made.
       if (channel.closed) return process.kill();
@@ -142,6 +153,7 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
       "commands",
       (sandbox, env) => sandbox.exec({ command: info.command, env, ...withPty(pty) }),
       pty !== undefined,
+      info.command,
     ),
   );
   session.on("subsystem", (accept, reject, info) => {
