@@ -22,6 +22,14 @@ export interface RemoteProcess {
 /** stderr beyond this is not kept, in bytes; the reason stands at its end. */
 const KEPT_STDERR = 16 * 1024;
 
+export interface ScriptStreams {
+  /** What it reads: what `write` is given, nothing, or an open file, which ssh then reads itself from where that stands. */
+  readonly stdin: boolean | number;
+  /** An open file that ssh writes itself; without it, what `stdout` gives. */
+  readonly stdout?: number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Starts a POSIX shell script with its parameters ($1…) over the session's master. The signal ends it. Throws RuncodeError `ssh_missing`.
  */
@@ -29,17 +37,18 @@ export function spawnScript(
   target: SshTarget,
   script: string,
   parameters: readonly string[],
-  { stdin, signal }: { readonly stdin: boolean; readonly signal: AbortSignal },
+  { stdin, stdout, signal }: ScriptStreams,
 ): RemoteProcess {
   signal.throwIfAborted();
   const line = forAnyShell(`set -- ${quoteArgv(parameters)}\n${script}`);
-  const child = start(sshArgv(target, ["-T", ...(stdin ? [] : ["-n"])], line), stdin);
+  const argv = sshArgv(target, ["-T", ...(stdin === false ? ["-n"] : [])], line);
+  const child = start(argv, stdin === true ? "pipe" : stdin === false ? "ignore" : stdin, stdout ?? "pipe");
   const kill = (): void => child.kill("SIGTERM");
   signal.addEventListener("abort", kill, { once: true });
   const stderr = tail(child.stderr);
-  const sink = child.stdin as FileSink | undefined;
+  const sink = stdin === true ? (child.stdin as FileSink) : undefined;
   return {
-    stdout: bounded(child.stdout),
+    stdout: stdout === undefined ? bounded(child.stdout as ReadableStream<Uint8Array<ArrayBuffer>>) : none(),
     ended: (async () => {
       await child.exited;
       signal.removeEventListener("abort", kill);
@@ -66,11 +75,11 @@ export function spawnScript(
   };
 }
 
-type Child = Subprocess<"pipe" | "ignore", "pipe", "pipe">;
+type Child = Subprocess<"pipe" | "ignore" | number, "pipe" | number, "pipe">;
 
-function start(argv: string[], stdin: boolean): Child {
+function start(argv: string[], stdin: "pipe" | "ignore" | number, stdout: "pipe" | number): Child {
   try {
-    return Bun.spawn(argv, { stdin: stdin ? "pipe" : "ignore", stdout: "pipe", stderr: "pipe" });
+    return Bun.spawn(argv, { stdin, stdout, stderr: "pipe" });
   } catch (cause) {
     throw new RuncodeError("ssh_missing", "there is no ssh on the PATH", {
       hint: "install the OpenSSH client (Debian: apt install openssh-client)",
@@ -98,3 +107,5 @@ async function tail(stream: AsyncIterable<Uint8Array>): Promise<string> {
   for await (const chunk of stream) kept = Buffer.concat([kept, chunk]).subarray(-KEPT_STDERR);
   return kept.toString("utf8");
 }
+
+async function* none(): AsyncGenerator<Uint8Array, void> {}

@@ -51,8 +51,10 @@ export async function get(
   let file: LocalFile | undefined;
   try {
     const sink = {
+      isFile: true,
       open: (_: unknown, key: string) => {
         file = createFile(placeFile(place, { keep }), key);
+        return file.fd;
       },
       write: (chunk: Uint8Array) => file?.write(chunk),
     };

@@ -18,6 +18,7 @@ import { errno, ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
 export interface LocalFile {
+  readonly fd: number;
   write(chunk: Uint8Array): void;
   /** Gives the file its name. Throws RuncodeError `io`. */
   commit(attributes: { readonly mode: number; readonly mtime: number }): void;
@@ -73,7 +74,7 @@ export function createFile(file: string, key: string): LocalFile {
   };
   makeParents(file);
   const fd = attempt(() =>
-    openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
+    openSync(fresh, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
   );
   let open = true;
   let named = false;
@@ -82,6 +83,7 @@ export function createFile(file: string, key: string): LocalFile {
     open = false;
   };
   return {
+    fd,
     write(chunk) {
       for (let done = 0; done < chunk.length;) done += attempt(() => writeSync(fd, chunk, done, chunk.length - done));
     },

@@ -31,20 +31,8 @@ export async function putFile(
   { mode, mtimeNs, how = "replace", signal, onProgress }: PutFileOptions,
 ): Promise<Sent & { readonly verified: boolean }> {
   const key = newKey();
-  const remote = spawnScript(
-    target,
-    PUT_FILE,
-    [
-      key,
-      target.workdir,
-      to.path,
-      mode === undefined ? "" : mode.toString(8),
-      ...stamps(mtimeNs),
-      { replace: "", keep: "n", append: "a" }[how],
-      String(TRAILER_LENGTH),
-    ],
-    { stdin: true, signal },
-  );
+  const parameters = putParameters(key, target, to, { mode, mtimeNs, how });
+  const remote = spawnScript(target, PUT_FILE, [...parameters, ""], { stdin: true, signal });
   const answers = readAnswers(remote.stdout);
   let sent: Sent | undefined;
   let failure: unknown;
@@ -63,6 +51,24 @@ export async function putFile(
   if (!answer) throw noAnswer(code, stderr, to.shown);
   if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
   return { ...sent, verified: answer.detail !== "none" };
+}
+
+/** The first eight parameters of PUT_FILE. */
+export function putParameters(
+  key: string,
+  target: SshTarget,
+  to: RemotePath,
+  { mode, mtimeNs, how = "replace" }: Pick<PutFileOptions, "mode" | "mtimeNs" | "how">,
+): string[] {
+  return [
+    key,
+    target.workdir,
+    to.path,
+    mode === undefined ? "" : mode.toString(8),
+    ...stamps(mtimeNs),
+    { replace: "", keep: "n", append: "a" }[how],
+    String(TRAILER_LENGTH),
+  ];
 }
 
 /** An mtime for `touch -d` (GNU: to the nanosecond) and for `touch -t` (every other: to the second). */

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { SshTarget } from "../target.ts";
+import { putLargeFile, LARGE } from "./large-file.ts";
 import { putFile } from "./put-file.ts";
 import { putTree } from "./put-tree.ts";
 import { inside, type RemotePath } from "./remote-path.ts";
@@ -88,13 +89,18 @@ export async function put(
   { signal, keep, onProgress, onSkip }: TransferOptions,
 ): Promise<Transferred> {
   if (plan.roots) return putTree(target, plan.roots, plan.to, { signal, keep, onProgress, onSkip });
-  const stat = plan.file?.stat;
-  const sent = await putFile(target, plan.file?.source ?? streamSource(stdin), plan.to, {
-    ...(stat ? { mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs } : {}),
-    how: keep ? "keep" : "replace",
+  const { file, to } = plan;
+  const options = {
+    ...(file ? { mode: Number(file.stat.mode) & 0o7777, mtimeNs: file.stat.mtimeNs } : {}),
+    how: keep ? ("keep" as const) : ("replace" as const),
     signal,
-    onProgress: (bytes) => onProgress(bytes, plan.total),
-  });
+    onProgress: (bytes: number) => onProgress(bytes, plan.total),
+  };
+  // Without a master every channel is a connection, and two cost more than they save.
+  const sent =
+    file && file.stat.size >= LARGE && target.controlPath !== null
+      ? await putLargeFile(target, file, to, options)
+      : await putFile(target, file?.source ?? streamSource(stdin), to, options);
   return { files: 1, ...sent };
 }
 

@@ -53,7 +53,8 @@ trap cleanup EXIT
 
 /**
  * One file. Parameters beyond HEAD's: $4 mode (octal, or empty: that of the file it replaces, else what the umask leaves), $5 mtime as `@<seconds>.<ns>`
- * and $6 as `touch -t` wants it (or both empty), $7 `n` for "replace nothing", `a` for "append", else empty, $8 length of the trailer.
+ * and $6 as `touch -t` wants it (or both empty), $7 `n` for "replace nothing", `a` for "append", else empty, $8 length of the trailer, $9 the size
+ * where the content comes on a channel of its own (PUT_CONTENT), else empty.
  *
  * stdin is the content and then a trailer with the key and the content's SHA-256. The trailer is cut off again and the name given only
  * when both are right, so a connection that dies leaves nothing, whatever the size and whether or not it was known.
@@ -69,15 +70,22 @@ fi
 cleanup() { trap '' HUP INT TERM PIPE; rm -f -- "$t"; }
 ${MAKE_PARENT}
 e=$( { umask 077; set -C; : >"$t"; } 2>&1 ) || fail io "$e"
-e=$(cat 2>&1 >"$t") || fail io "$e"
-n=$(($(wc -c <"$t") - $8))
-[ "$n" -ge 0 ] || fail cut
-w=$(tail -c "$8" <"$t" | tr -d '\\000')
+if [ -n "$9" ]; then
+  say ready
+  n=$9; w=
+  IFS= read -r w
+else
+  e=$(cat 2>&1 >"$t") || fail io "$e"
+  n=$(($(wc -c <"$t") - $8))
+  [ "$n" -ge 0 ] || fail cut
+  w=$(tail -c "$8" <"$t" | tr -d '\\000')
+  dd if=/dev/null of="$t" bs=1 seek="$n" 2>/dev/null
+fi
 case $w in "runcode-end $K "*) w=\${w##* } ;; *) fail cut ;; esac
-dd if=/dev/null of="$t" bs=1 seek="$n" 2>/dev/null
 [ "$(wc -c <"$t")" -eq "$n" ] || fail damaged
 h=$(hasher "$n")
-if [ -n "$h" ]; then
+if [ -n "$9" ]; then g=beside
+elif [ -n "$h" ]; then
   g=$($h <"$t"); g=\${g%% *}
   [ "$g" = "$w" ] || fail damaged
 else g=none
@@ -102,8 +110,27 @@ say ok "$g"
 `;
 
 /**
+ * The content of a large file, on a channel whose stdin is that very file on the other machine: there is no room for a trailer, and a second channel,
+ * on which PUT_FILE waits, says whether it may keep what came. Parameters as HEAD's and $4 the size.
+ */
+export const PUT_CONTENT = `${HEAD}
+${PLACE}
+t=\${P%/}/.runcode-$K.part
+[ -f "$t" ] || fail cut
+h=$(hasher "$4")
+if [ -n "$h" ]; then
+  g=$(tee -- "$t" | $h)
+  say hash "\${g%% *}"
+else
+  e=$(cat 2>&1 >"$t") || fail io "$e"
+  say hash none
+fi
+`;
+
+/**
  * One file to stdout: a line with mode, size and mtime, the content, and a trailer of fixed length with its hash, which is
  * computed by a second reader at the same time. Every character of the trailer is x where reading failed, - where there is no hash program.
+ * From a size of $4 on (empty: never) the first word is "beside" and the content is left to GET_CONTENT.
  */
 export const GET_FILE = `${HEAD}
 [ ! -d "$D" ] || fail directory
@@ -111,11 +138,14 @@ export const GET_FILE = `${HEAD}
 [ -f "$D" ] || fail special
 [ -r "$D" ] || fail io "Permission denied"
 m=$(stat -L -c '%a %s %Y %.9Y' -- "$D" 2>/dev/null || stat -L -f '%Lp %z %m' -- "$D") || m="644 0 0"
-h=$(hasher "$(echo "$m" | cut -d ' ' -f 2)")
-say head "$m"
+n=\${m#* }; n=\${n%% *}
+h=$(hasher "$n")
+a=head
+[ -z "$4" ] || [ "$n" -lt "$4" ] || a=beside
+say $a "$m"
 { r=$(
   if [ -n "$h" ]; then $h <"$D" & fi
-  cat <"$D" >&3 || echo failed
+  [ $a = beside ] || cat <"$D" >&3 || echo failed
   wait
 ); } 3>&1
 case $r in
@@ -123,4 +153,9 @@ case $r in
 '') r=$(printf %64s - | tr ' ' -) ;;
 esac
 printf 'runcode-end %s %s\\n' "$K" "\${r%% *}"
+`;
+
+/** The content alone, on a channel whose stdout is the file that it becomes. */
+export const GET_CONTENT = `${HEAD}
+exec cat <"$D"
 `;

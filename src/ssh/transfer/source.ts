@@ -22,6 +22,9 @@ const CHUNK = 256 * 1024;
 
 export interface OpenFile {
   readonly stat: BigIntStats;
+  readonly fd: number;
+  /** Its path as it was given, for messages. */
+  readonly shown: string;
   readonly source: Source;
   close(): void;
 }
@@ -43,7 +46,7 @@ export function openFile(file: string | Buffer): OpenFile | null {
     throw ioError(`cannot read ${shown}`, cause);
   }
   const stat = fstatSync(fd, { bigint: true });
-  if (stat.isFile()) return { stat, source: fileSource(fd, stat, shown), close: () => closeSync(fd) };
+  if (stat.isFile()) return { stat, fd, shown, source: fileSource(fd, stat, shown), close: () => closeSync(fd) };
   closeSync(fd);
   if (stat.isDirectory()) return null;
   throw new RuncodeError("conflict", `${shown} is neither a file nor a directory`, {
@@ -66,14 +69,18 @@ function fileSource(fd: number, before: BigIntStats, shown: string): Source {
       bytes += count;
       onProgress?.(bytes);
     }
-    const after = fstatSync(fd, { bigint: true });
-    if (after.mtimeNs !== before.mtimeNs || after.size !== before.size || BigInt(bytes) !== before.size) {
-      throw new RuncodeError("io", `${shown} changed while it was being read; nothing was changed on the workspace`, {
-        hint: "try again when nobody writes to it",
-      });
-    }
+    mustBeUnchanged(fd, before, bytes, shown);
     return { bytes, sha256: hash.digest("hex") };
   };
+}
+
+/** Throws RuncodeError `io` when the file is not what it was, or gave another number of bytes than it had. */
+export function mustBeUnchanged(fd: number, before: BigIntStats, bytes: number, shown: string): void {
+  const after = fstatSync(fd, { bigint: true });
+  if (after.mtimeNs === before.mtimeNs && after.size === before.size && BigInt(bytes) === before.size) return;
+  throw new RuncodeError("io", `${shown} changed while it was being read; nothing was changed on the workspace`, {
+    hint: "try again when nobody writes to it",
+  });
 }
 
 function read(fd: number, buffer: Buffer, shown: string): number {

@@ -50,8 +50,8 @@ h=$(hasher 99999999); g=checked
 [ -n "$h" ] || g=none
 for m in ../m.*; do
   [ -s "$m" ] && [ -n "$h" ] || continue
-  a=$(xargs -0 $h <"$m" 2>/dev/null | sed -n 's/^[^0-9a-f]\\{0,1\\}\\([0-9a-f]\\{64\\}\\) .*/\\1/p' | $h)
-  b=$($h <"../h.\${m##*.}")
+  a=$(xargs -0 $h <"$m" 2>/dev/null | sed -n 's/^[^0-9a-f]\\{0,1\\}\\([0-9a-f]\\{64\\}\\) .*/\\1/p')
+  b=$(cat "../h.\${m##*.}")
   [ "$a" = "$b" ] || fail damaged
 done
 if [ -d "$D" ]; then

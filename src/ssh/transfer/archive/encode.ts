@@ -8,13 +8,17 @@ const FLAGS: Record<Exclude<EntryType, "other">, string> = {
   directory: "5",
 };
 const NAME_FIELD = 100;
+/** User 0, group 0. */
+const NOBODY = `${"0".repeat(7)}\0`.repeat(2);
+const NOTHING = Buffer.alloc(0);
 
 /** Gives the blocks that stand before an entry's content. Owners are left out: files belong to whoever unpacks them. */
 export function encodeHeader(entry: Entry & { readonly type: Exclude<EntryType, "other"> }): Buffer {
   const name = entry.type === "directory" ? Buffer.concat([entry.name, Buffer.from("/")]) : entry.name;
   const seconds = floorSeconds(entry.mtimeNs);
+  const whole = entry.mtimeNs % BILLION === 0n;
   return Buffer.concat([
-    ...(entry.mtimeNs === seconds * BILLION ? [] : extra("x", paxRecord("mtime", decimal(entry.mtimeNs)))),
+    ...(whole ? [] : extra("x", paxRecord("mtime", decimal(entry.mtimeNs)))),
     ...(entry.link.length > NAME_FIELD ? extra("K", terminated(entry.link)) : []),
     ...(name.length > NAME_FIELD ? extra("L", terminated(name)) : []),
     block(name, FLAGS[entry.type], entry.mode, entry.size, seconds, entry.link),
@@ -29,16 +33,15 @@ export function encodeEnd(before: number): Buffer {
 
 function extra(flag: "x" | "K" | "L", body: Buffer): Buffer[] {
   const name = Buffer.from(flag === "x" ? "PaxHeaders/x" : "././@LongLink");
-  return [block(name, flag, 0o644, body.length, 0n, Buffer.alloc(0)), body, Buffer.alloc(padding(body.length))];
+  return [block(name, flag, 0o644, body.length, 0, NOTHING), body, Buffer.alloc(padding(body.length))];
 }
 
-function block(name: Buffer, flag: string, mode: number, size: number, seconds: bigint, link: Buffer): Buffer {
+function block(name: Buffer, flag: string, mode: number, size: number, seconds: number, link: Buffer): Buffer {
   const header = Buffer.alloc(BLOCK);
   name.copy(header, 0, 0, NAME_FIELD);
-  number(header, 100, 8, BigInt(mode));
-  number(header, 108, 8, 0n);
-  number(header, 116, 8, 0n);
-  number(header, 124, 12, BigInt(size));
+  number(header, 100, 8, mode);
+  header.write(NOBODY, 108, "latin1");
+  number(header, 124, 12, size);
   number(header, 136, 12, seconds);
   header.fill(" ", 148, 156);
   header.write(flag, 156, "latin1");
@@ -49,20 +52,21 @@ function block(name: Buffer, flag: string, mode: number, size: number, seconds: 
 }
 
 /** Octal where it fits, else GNU's base-256: the highest bit set, then two's complement, the highest byte first. */
-function number(header: Buffer, at: number, width: number, value: bigint): void {
-  if (value >= 0n && value < 8n ** BigInt(width - 1)) {
-    header.write(`${value.toString(8).padStart(width - 1, "0")}\0`, at, "latin1");
+function number(header: Buffer, at: number, width: number, value: number): void {
+  if (value >= 0 && value < 8 ** (width - 1)) {
+    header.write(value.toString(8).padStart(width - 1, "0"), at, "latin1");
     return;
   }
-  let rest = BigInt.asUintN(width * 8, value);
+  let rest = BigInt.asUintN(width * 8, BigInt(value));
   for (let i = width - 1; i >= 0; i--, rest >>= 8n) header[at + i] = Number(rest & 0xffn);
-  header[at] = (header[at] ?? 0) | 0x80;
+  header[at] = (header[at] as number) | 0x80;
 }
 
 /** The sum of a header's bytes, those of the checksum itself taken as spaces. */
 export function checksum(header: Uint8Array): number {
   let sum = 8 * 0x20;
-  for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i] ?? 0;
+  for (let i = 0; i < 148; i++) sum += header[i] as number;
+  for (let i = 156; i < BLOCK; i++) sum += header[i] as number;
   return sum;
 }
 
@@ -78,9 +82,9 @@ function decimal(ns: bigint): string {
   return `${ns < 0n ? "-" : ""}${positive / BILLION}.${String(positive % BILLION).padStart(9, "0")}`;
 }
 
-function floorSeconds(ns: bigint): bigint {
-  const seconds = ns / BILLION;
-  return seconds * BILLION > ns ? seconds - 1n : seconds;
+function floorSeconds(ns: bigint): number {
+  const seconds = Number(ns / BILLION);
+  return ns < 0n && ns % BILLION !== 0n ? seconds - 1 : seconds;
 }
 
 function terminated(bytes: Buffer): Buffer {
