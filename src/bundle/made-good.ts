@@ -4,7 +4,7 @@ import { RuncodeError } from "../protocol/errors.ts";
 import { NotStarted } from "../ssh/channel.ts";
 import { masterAlive, retireMaster } from "../ssh/master.ts";
 import type { Session, Sessions } from "./session.ts";
-import { readySession } from "./target.ts";
+import { readySession, successor } from "./target.ts";
 
 /** Once more than the first: what is broken is mended in between, and beyond that it is not bad luck. */
 const ATTEMPTS = 2;
@@ -53,14 +53,6 @@ async function mended(
   // A master whose connection is dead still says that it lives, and one that may open no more channels (an expired key,
   // sshd's MaxSessions) goes on serving those that it has.
   if (why !== "no-master") await retireMaster(session);
-  const next = why === "refused" ? await another(sessions, session, signal) : session;
+  const next = why === "refused" ? await successor(sessions, session, signal ? { signal } : {}) : session;
   return readySession(sessions, next, signal);
-}
-
-/** A session other than this one: somebody else's fresh one where there is one, else our own. */
-async function another(sessions: Sessions, session: Session, signal: AbortSignal | undefined): Promise<Session> {
-  const cached = await sessions.cached(session.workspaceId);
-  const replaced = cached !== null && cached.mintedAt > session.mintedAt;
-  const options = { force: !replaced, ...(signal === undefined ? {} : { signal }) };
-  return (await sessions.ensure(session.workspaceId, options)).session;
 }

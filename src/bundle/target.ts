@@ -1,6 +1,6 @@
 // "The attached workspace, or --workspace NAME": what every command that acts on a workspace starts with.
 import type { ControlPlane } from "../api/control-plane.ts";
-import type { Clock } from "../platform/clock.ts";
+import { systemClock, type Clock } from "../platform/clock.ts";
 import { SESSION_MARGIN_MS } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import type { Workspace } from "../protocol/workspace.ts";
@@ -44,9 +44,13 @@ export async function readyTarget(deps: TargetDeps, name?: string): Promise<Sess
   return readySession(await deps.sessions(), await targetSession(deps, name), deps.signal);
 }
 
+/** A session made less than this ago names the gateway of now; asking again would give the same. In milliseconds. */
+const FRESH_MS = 10_000;
+
 /**
- * Takes a session; gives it, or its successor, with an open master. A key that the gateway refuses is replaced once: the
- * gateway may have forgotten it, which nobody here can know. Throws what `openMaster` and minting throw.
+ * Takes a session; gives it, or its successor, with an open master. A key that the gateway refuses, and an address where
+ * nobody answers, are asked for anew once: the gateway may have forgotten the one or left the other, which nobody here can
+ * know. Throws what `openMaster` and minting throw.
  */
 export async function readySession(sessions: Sessions, session: Session, signal?: AbortSignal): Promise<Session> {
   const withSignal = signal ? { signal } : {};
@@ -54,14 +58,28 @@ export async function readySession(sessions: Sessions, session: Session, signal?
     await openMaster(session, withSignal);
     return session;
   } catch (error) {
-    if (!(error instanceof RuncodeError) || error.code !== "unauthorized") throw error;
-    // Another process may have replaced it in the meantime; its key is as good as one of ours.
-    const current = await sessions.cached(session.workspaceId);
-    const replaced = current !== null && current.mintedAt > session.mintedAt;
-    const fresh = await sessions.ensure(session.workspaceId, { force: !replaced, ...withSignal });
-    await openMaster(fresh.session, withSignal);
-    return fresh.session;
+    if (!(error instanceof RuncodeError)) throw error;
+    const moved = error.code === "network" && systemClock.now() - session.mintedAt > FRESH_MS;
+    if (error.code !== "unauthorized" && !moved) throw error;
+    const fresh = await successor(sessions, session, withSignal).catch((cause: unknown) => {
+      // With the control plane out of reach as well, what failed first is what there is to tell.
+      throw moved ? error : cause;
+    });
+    if (moved && fresh.host === session.host && fresh.port === session.port) throw error;
+    await openMaster(fresh, withSignal);
+    return fresh;
   }
+}
+
+/** A session other than this one: somebody else's fresh one where there is one, else our own. Throws what minting throws. */
+export async function successor(
+  sessions: Sessions,
+  session: Session,
+  withSignal: { signal?: AbortSignal },
+): Promise<Session> {
+  const current = await sessions.cached(session.workspaceId);
+  const replaced = current !== null && current.mintedAt > session.mintedAt;
+  return (await sessions.ensure(session.workspaceId, { force: !replaced, ...withSignal })).session;
 }
 
 /** The workspace of that name, from the control plane. Throws `not_found`, `ambiguous`, and what the call throws. */
