@@ -4,6 +4,10 @@ import { chmod, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { askMaster } from "../../src/ssh/mux.ts";
+import { onGoodSession } from "../../src/bundle/made-good.ts";
+import { cachedSessions } from "../../src/bundle/sessions.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { NotStarted } from "../../src/ssh/channel.ts";
 import { describeWith, testServer, type TestClient, type TestServer } from "../harness/index.ts";
 
 interface Connected {
@@ -56,6 +60,30 @@ describeWith("ssh")("a session", () => {
     await writeFile(path.join(dir(), ".new-0123456789ab", "id_ed25519"), "a key");
     await connect("--force");
     expect((await readdir(dir())).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test("that takes no command is mended and tried once more, and then no more", async () => {
+    await connect();
+    const sessions = cachedSessions({
+      cacheDir: path.join(client.home.dir, ".cache", "runcode"),
+      runtimeDir: undefined,
+      platform: process.platform,
+      uid: process.getuid?.() ?? null,
+      apiBase: server.facts.api_base,
+      clock: systemClock,
+      api: () => Promise.reject(new Error("nothing is to be minted")),
+    });
+    const { session } = await sessions.ensure(id);
+    let tries = 0;
+    const silent = (): Promise<never> => {
+      tries++;
+      return Promise.reject(new NotStarted("silent", "no answer"));
+    };
+    await expect(onGoodSession(sessions, session, silent)).rejects.toMatchObject({
+      code: "ssh_failed",
+      phase: "connect",
+    });
+    expect(tries).toBe(2);
   });
 
   test("that cannot be written for what stands in its way says what to move", async () => {
