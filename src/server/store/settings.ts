@@ -17,7 +17,8 @@ const Flavor = v.strictObject({
 export const SETTINGS = {
   /** Flavor name → the limits of a sandbox of that flavor. `default` must be there. */
   flavors: v.optional(v.intersect([v.object({ default: Flavor }), v.record(v.string(), Flavor)]), {
-    default: {},
+    // Room for everything but a fork bomb, which would take the host with it.
+    default: { processes: 4096 },
     small: { memoryBytes: 512 * MiB, processes: 256, cpus: 0.5 },
     medium: { memoryBytes: 2048 * MiB, processes: 1024, cpus: 1 },
     large: { memoryBytes: 8192 * MiB, processes: 4096, cpus: 4 },
