@@ -85,6 +85,9 @@ export async function unpack(bytes: ByteReader, root: Buffer, options: UnpackOpt
 
 /** Gives the name's parts joined anew, or throws: no absolute path, no `..`, nothing a kernel would not take. Empty for the root. */
 function safeName(name: Buffer): Buffer {
+  const plain = name[0] === 0x2e && name[1] === 0x2f ? name.subarray(2) : name;
+  // Nearly every name is one part: no slash to look behind, and not `.` or `..`.
+  if (plain.length > 0 && plain.length < 256 && plain[0] !== 0x2e && !plain.includes(0x2f)) return plain;
   const parts = name
     .toString("latin1")
     .split("/")
