@@ -31,7 +31,11 @@ let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(path.join(os.tmpdir(), "rc-tar-"));
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => {
+  // Some of what is unpacked may not be entered or written to.
+  execFileSync("chmod", ["-R", "u+rwx", dir]);
+  rmSync(dir, { recursive: true, force: true });
+});
 
 type Written = Entry & { readonly type: Exclude<Entry["type"], "other"> };
 const entry = (name: string | Buffer, more: Partial<Written> = {}): Written => ({
