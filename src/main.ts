@@ -17,11 +17,16 @@ import { VERSION } from "./version.ts";
 /** Takes argv after the program's name; gives the exit code once everything printed has left. */
 export async function main(argv: readonly string[]): Promise<number> {
   const streams: Streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-  // A reader that went away (`| head`) wants no more, and no complaint.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 9));
-  }
   const interrupts = interruption();
+  // A reader that went away (`| head`) wants no more, and no complaint; what runs elsewhere for it is ended first.
+  let unread = false;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") process.exit(9);
+      unread = true;
+      if (!interrupts.wind(new RuncodeError("terminated", "nobody reads the output any more"))) process.exit(0);
+    });
+  }
   let context: Context | undefined;
   const exit = await run(
     {
@@ -35,6 +40,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     },
     argv,
   );
+  if (unread) return 0;
   if (context) await mentionNewer(argv, context);
   // In Bun the callback of an empty write comes before what was written earlier has left (seen on a slow pipe: all but the
   // first 64 KiB of 10 MB were lost); that of end() does not.
@@ -53,7 +59,12 @@ async function mentionNewer(argv: readonly string[], { flags, env, streams, path
 /** How long a command may take to end in good order after the first signal; the second signal ends it at once. */
 const GRACE_MS = 3000;
 
-function interruption(): Pick<Context, "signal" | "drains"> {
+interface Interruption extends Pick<Context, "signal" | "drains"> {
+  /** Ends the command in good order, for this reason. False where it has not asked for time to do so. */
+  wind(reason: RuncodeError): boolean;
+}
+
+function interruption(): Interruption {
   const controller = new AbortController();
   let patient = false;
   let again: (() => void) | undefined;
@@ -76,14 +87,18 @@ function interruption(): Pick<Context, "signal" | "drains"> {
     patient = true;
     again = onSecond;
   };
-  return { signal: controller.signal, drains };
+  const wind = (reason: RuncodeError): boolean => {
+    if (patient) controller.abort(reason);
+    return patient;
+  };
+  return { signal: controller.signal, drains, wind };
 }
 
 function buildContext(
   asked: { readonly flags: GlobalFlags; readonly newProfile: boolean },
   out: Output,
   streams: Streams,
-  interrupts: ReturnType<typeof interruption>,
+  { signal, drains }: Interruption,
 ): Context {
   const { env, platform } = process;
   const { flags } = asked;
@@ -104,7 +119,8 @@ function buildContext(
     clock: systemClock,
     flags,
     out,
-    ...interrupts,
+    signal,
+    drains,
     commands: lazy(async () => {
       const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));

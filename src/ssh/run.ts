@@ -99,7 +99,7 @@ async function overMaster(controlPath: string, request: RunRequest, carried: Car
   } finally {
     clearTimeout(timer);
     release();
-    channel.destroy();
+    await channel.release();
   }
 }
 
@@ -233,7 +233,7 @@ async function command(controlPath: string, line: string): Promise<void> {
   void channel.exec(line);
   channel.end();
   await Promise.race([channel.closed, Bun.sleep(ANSWER_MS)]);
-  channel.destroy();
+  await channel.release();
 }
 
 function aborted(signal: AbortSignal): Promise<"aborted"> {

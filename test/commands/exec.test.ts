@@ -265,6 +265,23 @@ describeWith("ssh")("exec", () => {
     expect(await new Response(child.stderr).text()).toBe("");
   });
 
+  test("a client that goes away in the middle of its output leaves the master and what rides it alone", async () => {
+    await exec("true");
+    const before = await masterPid();
+    const other = start(["exec", "--", "echo begun; sleep 60"]);
+    await until(other.stdout, "begun");
+    for (let round = 0; round < 5; round++) {
+      const child = start(["exec", "--", "yes"]);
+      const reader = child.stdout.getReader();
+      await reader.read();
+      await reader.cancel();
+      expect(await child.exited).toBe(0);
+    }
+    expect(await masterPid()).toBe(before);
+    other.kill("SIGTERM");
+    expect(await other.exited).toBe(143);
+  });
+
   describe("at most once", () => {
     const count = async (file: string): Promise<string> => (await exec("cat", file)).stdout;
 

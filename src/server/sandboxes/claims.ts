@@ -55,7 +55,14 @@ function lock(dir: string, kind: number): (() => void) | null {
   if (!system) return null;
   try {
     const fd = openSync(dir, "r");
-    if (system.flock(fd, kind | AT_ONCE) === 0) return () => closeSync(fd);
+    if (system.flock(fd, kind | AT_ONCE) === 0) {
+      let held = true;
+      // Once only: the number may be another file's by the time somebody closes a driver twice.
+      return () => {
+        if (held) closeSync(fd);
+        held = false;
+      };
+    }
     closeSync(fd);
     return null;
   } catch {
