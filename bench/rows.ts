@@ -118,7 +118,7 @@ export function rows(bed: Bed): Row[] {
           run: () => sh(["rsync", "-a", "-e", `ssh -F ${config}`, `${tree}/`, `${alias}:${workdir}/tree/`]),
         },
         {
-          name: "tar | ssh tar",
+          name: "tar into ssh tar",
           before: async () => {
             await freshThere("tree")();
             await ssh(alias, `mkdir -p ${workdir}/tree`);
