@@ -35,6 +35,8 @@ export async function startSshd(dir: string): Promise<Sshd> {
       "MaxStartups 400:30:800",
       "PidFile none",
       "LogLevel ERROR",
+      // An empty home, as a workspace has: what stands in somebody's ~/.bashrc is not sshd's time.
+      `SetEnv HOME=${dir}`,
       "Subsystem sftp internal-sftp",
     ].join("\n"),
   );
