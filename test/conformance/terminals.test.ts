@@ -79,7 +79,9 @@ describe.each(DRIVERS)("terminals under the %s driver", (name) => {
     const process = await exec("stty -ixon raw; head -c 80000000 /dev/zero | tr '\\0' x; printf END");
     await new Promise((resolve) => process.stdout.once("readable", resolve));
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(process.stdout.readableLength).toBeLessThan(16 * 1024 * 1024);
+    // The stop takes effect when the event loop comes by, so how much is over depends on the machine's load; without it
+    // all 80 MB would be here.
+    expect(process.stdout.readableLength).toBeLessThan(48 * 1024 * 1024);
     const all = await buffer(process.stdout);
     expect(all.length).toBe(80_000_003);
     expect(all.subarray(-3).toString()).toBe("END");
