@@ -29,6 +29,11 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   return new Map([...made, [EXIT_CODE_PAGE, exitCodes()]]);
 }
 
+/** Takes today's schemas for the released ones. */
+export async function keepReleased(): Promise<void> {
+  await writeFile(path.join(root, RELEASED), text(await schemas()));
+}
+
 function text(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
@@ -60,6 +65,6 @@ if (import.meta.main) {
   for (const name of await readdir(path.join(root, SCHEMAS)))
     if (!wanted.has(`${SCHEMAS}/${name}`)) await rm(path.join(root, SCHEMAS, name));
   for (const [file, body] of wanted) await writeFile(path.join(root, file), body);
-  if (process.argv.includes("--release")) await writeFile(path.join(root, RELEASED), text(await schemas()));
+  if (process.argv.includes("--release")) await keepReleased();
   console.log(`wrote ${wanted.size} pages`);
 }
