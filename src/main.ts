@@ -121,7 +121,9 @@ function buildContext(
       const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));
     }),
-    prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt({ stdin: process.stdin, stderr: streams.stderr }, mayAsk)),
+    prompt: lazy(async () =>
+      (await import("./platform/prompt.ts")).terminalPrompt({ stdin: process.stdin, stderr: streams.stderr }, mayAsk),
+    ),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, ...asked })),
     tokens: lazy(async () => {
       const [{ tokenStore }, { mayHaveKeychain, systemKeychain }] = await Promise.all([

@@ -1,9 +1,9 @@
 // A session's files on disk. A reader gets a whole session or none: the files are staged beside their place, renamed into it with
 // meta.json last, and meta.json holds the digest of each, so that a mixture of two sessions, a damaged file and a tampered one
 // all read as "there is none".
-import { createHash, randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes, sha256 } from "../platform/digest.ts";
 import { ensurePrivateDir, errno, ioError } from "../platform/files.ts";
 import { CAPABILITIES } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
@@ -152,10 +152,6 @@ async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Read on the hot path of every command, hence by hand: a schema library costs more to load than all the rest of this. */

@@ -1,7 +1,7 @@
 // The sessions of one control plane: found in the cache or minted, one writer per workspace at a time.
-import { createHash } from "node:crypto";
 import { lstat, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { sha256 } from "../platform/digest.ts";
 import type { ControlPlane } from "../api/control-plane.ts";
 import type { Clock } from "../platform/clock.ts";
 import { errno, ioError, withLock } from "../platform/files.ts";
@@ -119,7 +119,7 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
 
 /** The folder of a session whose plain folder is another control plane's. Once it exists it stays that session's. */
 export function secondDir(plain: string, apiBase: string): string {
-  return `${plain}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`;
+  return `${plain}-${sha256(apiBase).slice(0, 8)}`;
 }
 
 /** Ends what runs over a session's master and removes its folder; gives whether there was one. Throws `io`. */

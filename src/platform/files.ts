@@ -1,8 +1,7 @@
 // Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
-import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { constants, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes } from "./digest.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 
 /** Makes the directory and its parents; those that it makes are 0700. Throws RuncodeError `io`. */

@@ -1,6 +1,5 @@
 // The real standard streams. Not process.stdin and its two companions: they bring node:stream, node:tty and node:net along,
 // which takes longer than all the rest of a short command (docs/decisions/021-what-a-start-costs.md).
-import { fstatSync, read } from "node:fs";
 import type { Input, Outlet, Streams } from "./streams.ts";
 
 /** What is read of a file at a time, in bytes. */
@@ -19,7 +18,7 @@ export function standardStreams(onLost: (error: NodeJS.ErrnoException) => void):
     get isTTY() {
       return isTerminal(0);
     },
-    [Symbol.asyncIterator]: () => (isFile(0) ? readOn(0) : Bun.stdin.stream())[Symbol.asyncIterator](),
+    [Symbol.asyncIterator]: () => read(0),
   };
   return {
     stdin,
@@ -61,10 +60,12 @@ function outlet(fd: 1 | 2, onLost: (error: NodeJS.ErrnoException) => void): Outl
     write(chunk, done) {
       const waiting = last === undefined ? put(chunk) : last.then(() => put(chunk));
       if (waiting === undefined) return done?.(lost);
-      const mine = waiting.then(() => {}, fail).then(() => {
-        if (last === mine) last = undefined;
-        done?.(lost);
-      });
+      const mine = waiting
+        .then(() => {}, fail)
+        .then(() => {
+          if (last === mine) last = undefined;
+          done?.(lost);
+        });
       last = mine;
     },
     async flushed() {
@@ -81,16 +82,16 @@ function isTerminal(fd: number): boolean {
   return isTTY(fd);
 }
 
-function isFile(fd: number): boolean {
-  try {
-    return fstatSync(fd).isFile();
-  } catch {
-    return false;
-  }
+async function* read(fd: number): AsyncGenerator<Uint8Array> {
+  const file = await Bun.file(fd)
+    .stat()
+    .then((stat) => stat.isFile());
+  yield* file ? readOn(fd) : (Bun.file(fd).stream() as AsyncIterable<Uint8Array>);
 }
 
-/** Reads a file from where its descriptor stands, where somebody else may have read before: Bun's own stream begins at 0. */
+/** Reads a file from where its descriptor stands, which somebody else may have moved: Bun's own stream begins at 0. */
 async function* readOn(fd: number): AsyncGenerator<Uint8Array> {
+  const { read } = await import("node:fs");
   for (;;) {
     const piece = Buffer.allocUnsafeSlow(PIECE);
     const { promise, resolve, reject } = Promise.withResolvers<number>();
