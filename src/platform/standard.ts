@@ -12,8 +12,8 @@ export interface StandardStreams extends Streams {
 
 /** Gives this process's streams; none is opened before it is used. `onLost` is told, once for each, when one takes no more. */
 export function standardStreams(onLost: (error: NodeJS.ErrnoException) => void): StandardStreams {
-  const stdout = outlet(1, onLost);
-  const stderr = outlet(2, onLost);
+  const stdout = new StandardOutlet(1, onLost);
+  const stderr = new StandardOutlet(2, onLost);
   const stdin: Input = {
     get isTTY() {
       return isTerminal(0);
@@ -30,56 +30,70 @@ export function standardStreams(onLost: (error: NodeJS.ErrnoException) => void):
   };
 }
 
-function outlet(fd: 1 | 2, onLost: (error: NodeJS.ErrnoException) => void): Outlet & { flushed(): Promise<void> } {
-  let sink: Bun.FileSink | undefined;
-  let lost: NodeJS.ErrnoException | undefined;
+class StandardOutlet implements Outlet {
+  readonly #fd: 1 | 2;
+  readonly #onLost: (error: NodeJS.ErrnoException) => void;
+  #sink: Bun.FileSink | undefined;
+  #lost: NodeJS.ErrnoException | undefined;
   /** The last write that had to wait; what comes after it waits for it. */
-  let last: Promise<void> | undefined;
-  const fail = (error: unknown): void => {
-    if (lost !== undefined) return;
-    lost = error as NodeJS.ErrnoException;
-    onLost(lost);
-  };
+  #last: Promise<void> | undefined;
+
+  constructor(fd: 1 | 2, onLost: (error: NodeJS.ErrnoException) => void) {
+    this.#fd = fd;
+    this.#onLost = onLost;
+  }
+
+  get isTTY(): boolean {
+    return isTerminal(this.#fd);
+  }
+
+  write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): void {
+    const waiting = this.#last ? this.#last.then(() => this.#put(chunk)) : this.#put(chunk);
+    if (waiting === undefined) return done?.(this.#lost);
+    const mine = this.#settle(waiting, done).finally(() => {
+      if (this.#last === mine) this.#last = undefined;
+    });
+    this.#last = mine;
+  }
+
+  async flushed(): Promise<void> {
+    for (let last = this.#last; last !== undefined; last = this.#last) await last;
+  }
+
   /** Gives a promise only where there is no room. */
-  const put = (chunk: string | Uint8Array): Promise<unknown> | undefined => {
-    if (lost !== undefined) return undefined;
+  #put(chunk: string | Uint8Array): Promise<unknown> | undefined {
+    if (this.#lost !== undefined) return undefined;
     try {
-      sink ??= (fd === 1 ? Bun.stdout : Bun.stderr).writer();
-      const wrote: unknown = sink.write(chunk);
-      const flushed: unknown = sink.flush();
+      this.#sink ??= Bun.file(this.#fd).writer();
+      const wrote: unknown = this.#sink.write(chunk);
+      const flushed: unknown = this.#sink.flush();
       return wrote instanceof Promise || flushed instanceof Promise ? Promise.all([wrote, flushed]) : undefined;
     } catch (error) {
-      fail(error);
+      this.#fail(error);
       return undefined;
     }
-  };
-  return {
-    get isTTY() {
-      return isTerminal(fd);
-    },
-    write(chunk, done) {
-      const waiting = last === undefined ? put(chunk) : last.then(() => put(chunk));
-      if (waiting === undefined) return done?.(lost);
-      const mine = waiting
-        .then(() => {}, fail)
-        .then(() => {
-          if (last === mine) last = undefined;
-          done?.(lost);
-        });
-      last = mine;
-    },
-    async flushed() {
-      while (last !== undefined) await last;
-    },
-  };
+  }
+
+  async #settle(waiting: Promise<unknown>, done?: (error?: Error | null) => void): Promise<void> {
+    try {
+      await waiting;
+    } catch (error) {
+      this.#fail(error);
+    }
+    done?.(this.#lost);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error as NodeJS.ErrnoException;
+    this.#onLost(this.#lost);
+  }
 }
 
 /** As tty.isatty(), which would load node:net with it. */
 function isTerminal(fd: number): boolean {
-  const { isTTY } = (process as unknown as { binding(name: "tty_wrap"): { isTTY(fd: number): boolean } }).binding(
-    "tty_wrap",
-  );
-  return isTTY(fd);
+  const inside = process as unknown as { binding(name: "tty_wrap"): { isTTY(this: void, fd: number): boolean } };
+  return inside.binding("tty_wrap").isTTY(fd);
 }
 
 async function* read(fd: number): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
 // The splitting of argv, held against the runtime's own.
 import { parseArgs } from "node:util";
-import fc from "fast-check";
+import { array, assert, constantFrom, oneof, property, string, stringMatching } from "fast-check";
 import { expect, test } from "vitest";
 import { tokens } from "../../src/cli/tokens.ts";
 
@@ -33,13 +33,13 @@ function theirs(words: string[]): unknown[] {
 
 test("words are split as parseArgs splits them", () => {
   // Dashes within a group of short flags are left out: there parseArgs sees a `--`, and here it is an unknown option.
-  const flags = fc.stringMatching(/^-[qlwx=a]{1,4}$/);
-  const long = fc.stringMatching(/^--(json|env|workspace|quiet|other|no-json|)(=|=a|=-q|==)?$/);
-  const word = fc.oneof(flags, long, fc.constantFrom("-", "--", "", "a", "run", "--json"), fc.string());
+  const flags = stringMatching(/^-[qlwx=a]{1,4}$/);
+  const long = stringMatching(/^--(json|env|workspace|quiet|other|no-json|)(=|=a|=-q|==)?$/);
+  const word = oneof(flags, long, constantFrom("-", "--", "", "a", "run", "--json"), string());
   // So is `--==`, which means nothing to anybody.
   const honest = word.filter((one) => !/^(-[^-].*-|--=)/.test(one));
-  fc.assert(
-    fc.property(fc.array(honest, { maxLength: 8 }), (words) => {
+  assert(
+    property(array(honest, { maxLength: 8 }), (words) => {
       expect(tokens(words, OPTIONS)).toEqual(theirs(words));
     }),
     { numRuns: 2000 },
