@@ -1,5 +1,6 @@
 // Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
-import { constants, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { constants, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { randomBytes } from "./digest.ts";
 import { RuncodeError } from "../protocol/errors.ts";
@@ -33,7 +34,8 @@ export async function replaceFile(file: string, data: string | Uint8Array, mode 
 /** Gives the file's text, or null when there is none. Throws RuncodeError `io` for every other failure. */
 export async function readIfThere(file: string): Promise<string | null> {
   try {
-    return await readFile(file, "utf8");
+    // Files of a few lines, on the way of every command: at once, and not by a turn through the pool of threads.
+    return readFileSync(file, "utf8");
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return null;
     throw ioError(`cannot read ${file}`, error);
