@@ -1,8 +1,8 @@
 // A session's files on disk. A reader gets a whole session or none: the files are staged beside their place, renamed into it with
 // meta.json last, and meta.json holds the digest of each, so that a mixture of two sessions, a damaged file and a tampered one
 // all read as "there is none".
-import { lstatSync, readFileSync } from "node:fs";
-import { chmod, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmod, lstat } from "node:fs/promises";
 import path from "node:path";
 import { randomBytes, sha256 } from "../platform/digest.ts";
 import { ensurePrivateDir, errno, ioError } from "../platform/files.ts";
@@ -89,9 +89,9 @@ export async function writeSession(
   const staging = path.join(dir, `${STAGING}${randomBytes(6).toString("hex")}`);
   try {
     // A writer that was killed left its key behind; we hold the lock, so no other writer is at work.
-    for (const name of await readdir(dir))
-      if (name.startsWith(STAGING)) await rm(path.join(dir, name), { recursive: true, force: true });
-    await mkdir(staging, { mode: 0o700 });
+    for (const name of readdirSync(dir))
+      if (name.startsWith(STAGING)) rmSync(path.join(dir, name), { recursive: true, force: true });
+    mkdirSync(staging, { mode: 0o700 });
     const present = FILES.filter((name) => files[name] !== undefined);
     const digests = Object.fromEntries(present.map((name) => [name, sha256(files[name] as string)]));
     const meta = `${JSON.stringify({ version: VERSION, ...facts, digests }, null, 2)}\n`;
@@ -99,13 +99,22 @@ export async function writeSession(
       ...present.map((name) => [name, files[name] as string] as const),
       [META, meta] as const,
     ])
-      await writeFile(path.join(staging, name), text, { mode: 0o600, flag: "wx", flush: true });
-    for (const name of [...present, META]) await rename(path.join(staging, name), path.join(dir, name));
-    if (files["id_ed25519-cert.pub"] === undefined) await rm(path.join(dir, "id_ed25519-cert.pub"), { force: true });
+      // Not forced to the disk: what a power cut makes of it reads as no session, by the digests, and another one is minted.
+      writeFileSync(path.join(staging, name), text, { mode: 0o600, flag: "wx" });
+    for (const name of [...present, META]) renameSync(path.join(staging, name), path.join(dir, name));
+    if (files["id_ed25519-cert.pub"] === undefined) rmSync(path.join(dir, "id_ed25519-cert.pub"), { force: true });
   } catch (error) {
     throw ioError(`cannot write the session in ${dir}`, error);
   } finally {
-    await rm(staging, { recursive: true, force: true }).catch(() => {});
+    removeStaging(staging);
+  }
+}
+
+function removeStaging(staging: string): void {
+  try {
+    rmSync(staging, { recursive: true, force: true });
+  } catch {
+    // The next writer removes it.
   }
 }
 

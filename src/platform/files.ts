@@ -12,15 +12,19 @@ export async function ensurePrivateDir(dir: string): Promise<void> {
 
 /**
  * Replaces a file by rename, so that a reader sees the old text or the new one. The file is 0600 from birth unless `mode`
- * says otherwise. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
+ * says otherwise. With `flush` the text is on the disk before it has the name. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
  */
-export async function replaceFile(file: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function replaceFile(
+  file: string,
+  data: string | Uint8Array,
+  { mode = 0o600, flush = true }: { mode?: number; flush?: boolean } = {},
+): Promise<void> {
   const fresh = `${file}.${process.pid}.${randomBytes(6).toString("hex")}`;
   try {
     const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
     try {
       await handle.writeFile(data);
-      await handle.sync();
+      if (flush) await handle.sync();
     } finally {
       await handle.close();
     }
