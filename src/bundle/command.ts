@@ -30,9 +30,7 @@ export async function runCommand(
   command: Command,
   insist = false,
 ): Promise<{ exit: number; json?: unknown }> {
-  if (session.capabilities !== null && !session.capabilities.includes("exec")) {
-    throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
-  }
+  mustMayExec(session);
   const hurry = new AbortController();
   deps.drains(() => hurry.abort());
   const { stdin } = deps.streams;
@@ -66,6 +64,12 @@ export async function runCommand(
       workspace_id: session.workspaceId,
     },
   };
+}
+
+/** Throws `forbidden` where the session was not given commands. */
+export function mustMayExec({ capabilities }: Session): void {
+  if (capabilities === null || capabilities.includes("exec")) return;
+  throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
 }
 
 function passOn(streams: Streams): OutputSink {
