@@ -35,9 +35,13 @@ export interface Patience {
   readonly onLost?: (error: RuncodeError) => void;
 }
 
-/** For a question that a person waits for. */
-const BRIEF: Patience = { forMs: 10_000 };
-/** For one that may wait for hours anyway. In milliseconds. */
+/** For a question that a person waits for; in milliseconds, as those that follow. */
+const BRIEF: Patience = { forMs: 3000 };
+/** For the look whether a job began whose beginning was not heard of. */
+const ANXIOUS: Patience = { forMs: 15_000 };
+/** A server that comes back takes this long to bring back its workspaces, and says so long that they do not run. */
+const COMING_BACK_MS = 15_000;
+/** For one that may wait for hours anyway. */
 export const LONG_MS = 5 * 60_000;
 
 /** The patience of what follows a job: long, and it says so. */
@@ -68,15 +72,22 @@ export async function askJobs<T>(
   const { clock, signal } = deps;
   const sessions = await deps.sessions();
   let lostAt: number | null = null;
+  let refusedAt: number | null = null;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
       const current = lostAt === null ? session : (await sessions.ensure(session.workspaceId, { signal })).session;
       return await onGoodSession(sessions, current, work, signal);
     } catch (error) {
-      if (!mayPass(error)) throw error;
-      if (lostAt === null) onLost?.(error);
-      lostAt ??= clock.now();
-      if (clock.now() + pause - lostAt > forMs) throw error;
+      const after = clock.now() + pause;
+      if (lostAt !== null && notRunning(error)) {
+        refusedAt ??= clock.now();
+        if (after - refusedAt > COMING_BACK_MS) throw error;
+      } else {
+        if (!mayPass(error)) throw error;
+        if (lostAt === null) onLost?.(error);
+        lostAt ??= clock.now();
+        if (after - lostAt > forMs) throw error;
+      }
     }
     await clock.sleep(pause, signal);
   }
@@ -85,6 +96,10 @@ export async function askJobs<T>(
 function mayPass(error: unknown): error is RuncodeError {
   if (!(error instanceof RuncodeError)) return false;
   return ["network", "unavailable", "rate_limited"].includes(error.code) || lost(error);
+}
+
+function notRunning(error: unknown): boolean {
+  return error instanceof RuncodeError && ["conflict", "not_ready"].includes(error.code) && error.phase === "connect";
 }
 
 /** The connection went away, not the workspace's understanding. */
@@ -142,7 +157,7 @@ async function wholeOf(input: Readable, signal: AbortSignal): Promise<Uint8Array
 }
 
 async function isThere(deps: JobDeps, session: Session, id: string): Promise<boolean> {
-  return askJobs(deps, session, (good) => jobStatus(good, id, deps)).then(
+  return askJobs(deps, session, (good) => jobStatus(good, id, deps), ANXIOUS).then(
     () => true,
     () => false,
   );
