@@ -5,6 +5,8 @@ import { addAbortSignal, type Readable } from "node:stream";
 import type { Clock } from "../platform/clock.ts";
 import type { Streams } from "../platform/streams.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import type { JobDocument } from "../protocol/output/job.ts";
+import type { LogsDocument } from "../protocol/output/jobs-logs.ts";
 import {
   jobLogs,
   jobStatus,
@@ -132,6 +134,7 @@ export async function detach(
     if (!signal.aborted && (await isThere(deps, session, id))) return id;
     throw new RuncodeError(error.code, `${error.message}; the job would be ${id}`, {
       phase: "remote",
+      jobId: id,
       hint: `runcode jobs logs ${id} tells whether it began; it is not started again`,
       cause: error,
     });
@@ -234,7 +237,7 @@ export async function passLogs(streams: Streams, logs: Logs): Promise<void> {
 }
 
 /** Gives the object for `--json`: the job's own, and what was read of its streams; `more` where there is more to come or to read. */
-export function describeLogs(logs: Logs, session: Session): Record<string, unknown> {
+export function describeLogs(logs: Logs, session: Session): LogsDocument {
   const { job, stdout, stderr } = logs;
   const text = (piece: Piece | null): string | null =>
     piece === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(piece.bytes);
@@ -250,7 +253,7 @@ export function describeLogs(logs: Logs, session: Session): Record<string, unkno
 }
 
 /** Gives the object for `--json`. */
-export function describeJob(job: Job, session: Session): Record<string, unknown> {
+export function describeJob(job: Job, session: Session): JobDocument {
   const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
   return {
     job_id: job.id,

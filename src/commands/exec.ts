@@ -29,7 +29,7 @@ Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 sec
     ["runcode exec --detach -- npm run e2e", "a job: runcode jobs wait and logs take its id"],
     ["tar c . | runcode exec -- tar x -C /tmp/copy", "standard input goes along"],
   ],
-  json: "{exit_code, signal?, stdout, stderr, stdout_truncated, stderr_truncated, duration_ms, workspace_id}; --detach: {job_id, workspace_id}",
+  schema: () => import("../protocol/output/exec.ts"),
   remoteExitCode: true,
   async run(args, context) {
     if (args.rest.length === 0) {

@@ -38,6 +38,7 @@ export const COMMANDS: Registry<Context> = {
   shell: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   context: { load: () => import("./context.ts") },
   proxy: { load: () => import("./proxy.ts"), hidden: true },
+  schema: { load: () => import("./schema.ts") },
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
@@ -52,6 +53,6 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["Long commands", ["jobs", "jobs logs", "jobs wait", "jobs kill", "jobs rm"]],
   ["Files and ports", ["put", "get", "write", "port-forward"]],
   ["Editors and agents", ["config-ssh", "install-statusline", "statusline"]],
-  ["Maintenance", ["doctor", "install-path", "completion", "clean", "upgrade"]],
+  ["Maintenance", ["doctor", "install-path", "completion", "clean", "schema", "upgrade"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -26,7 +26,7 @@ export default defineCommand({
     ["runcode jobs kill 3f2a", "the beginning of an id is enough"],
     ["runcode jobs kill 3f2a --signal INT --grace 1m", "as Ctrl-C would, with time to clean up"],
   ],
-  json: "[{job_id, state, exit_code, ended_by, …}], as jobs prints them",
+  schema: () => import("../protocol/output/jobs-kill.ts"),
   async run(args, context) {
     const session = await targetSession(context, args.workspace);
     const signalName = KILL_SIGNALS.find((name) => name === args.signal) ?? "TERM";

@@ -26,7 +26,8 @@ With --follow and --json there is one such document on each line; more, which sa
     ["runcode jobs logs 3f2a --follow", "until it ends"],
     ["runcode jobs logs 3f2a --json --since-offset 2048,0", "what is new since the last time"],
   ],
-  json: "what jobs prints of one, and {stdout, stderr, stdout_offset, stderr_offset, next_offset, more}; --follow: JSON lines",
+  schema: () => import("../protocol/output/jobs-logs.ts"),
+  jsonLines: "with --follow",
   async run(args, context) {
     const from = fromOf(args);
     const session = await targetSession(context, args.workspace);

@@ -18,7 +18,7 @@ export default defineCommand({
     ["runcode jobs rm 3f2a", "one"],
     ["runcode jobs rm --finished", "all that have ended"],
   ],
-  json: "{removed:[job_id]}",
+  schema: () => import("../protocol/output/jobs-rm.ts"),
   async run(args, context) {
     if (args.finished === args.ids.length > 0)
       throw new RuncodeError("usage", "jobs rm takes ids, or --finished", { hint: "runcode jobs lists them" });

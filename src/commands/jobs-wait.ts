@@ -21,7 +21,7 @@ A lost connection is made anew, for up to ${LONG_MS / 60_000} minutes.`,
     ["runcode jobs wait 3f2a && runcode get dist/ -r", "go on when it is done"],
     ["runcode jobs wait 3f2a --timeout 5m --json", "for a bounded time"],
   ],
-  json: "{job_id, state, exit_code, ended_by, …}, as jobs prints it",
+  schema: () => import("../protocol/output/job.ts"),
   remoteExitCode: true,
   async run(args, context) {
     if (args.logs && context.flags.json) {

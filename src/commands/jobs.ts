@@ -22,7 +22,7 @@ Jobs are kept on the workspace in ~/.runcode/jobs: of each stream the first ${KE
     ["runcode jobs", "all that are kept, the newest first"],
     ["runcode jobs --running --json", "as a document"],
   ],
-  json: "[{job_id, workspace_id, state, exit_code, ended_by, command, cwd, started_at, ended_at, timeout_s, stdout_bytes, stderr_bytes, stdout_truncated, stderr_truncated}]",
+  schema: () => import("../protocol/output/jobs.ts"),
   async run(args, context) {
     const session = await targetSession(context, args.workspace);
     const all = await askJobs(context, session, (good) => listJobs(good, context));
