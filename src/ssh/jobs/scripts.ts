@@ -152,6 +152,8 @@ prune() {
     [ "$STATE" != running ] || continue
     n=$((n + 1)) kb=$(du -sk "$d" | cut -f 1)
     size=$((size + \${kb:-0}))
+    # Where ls knows only whole seconds, the job that just ended may not come first.
+    [ "$name" != "$id" ] || continue
     if [ "$n" -gt ${KEPT_JOBS.count} ] || [ "$size" -gt ${KEPT_JOBS.kilobytes} ]; then rm -rf -- "$d"; fi
   done
 }
