@@ -142,18 +142,18 @@ find_job() {
 }
 `;
 
-/** Jobs that have ended are let go by age and size; a running one never. */
+/** Jobs that have ended are let go by age and size; a running one never, nor the one that just ended: ls may know whole seconds only. */
 const PRUNE = `
+weigh() { size=$((size + $(du -sk "$1" | cut -f 1))); }
 prune() {
-  n=0 size=0
+  n=1 size=0
+  weigh "$jobs/$id"
   for name in $(ls -1t "$jobs"); do
-    case $name in ${ID}) ;; *) continue ;; esac
+    case $name in "$id") continue ;; ${ID}) ;; *) continue ;; esac
     look "$jobs/$name" || continue
     [ "$STATE" != running ] || continue
-    n=$((n + 1)) kb=$(du -sk "$d" | cut -f 1)
-    size=$((size + \${kb:-0}))
-    # Where ls knows only whole seconds, the job that just ended may not come first.
-    [ "$name" != "$id" ] || continue
+    n=$((n + 1))
+    weigh "$d"
     if [ "$n" -gt ${KEPT_JOBS.count} ] || [ "$size" -gt ${KEPT_JOBS.kilobytes} ]; then rm -rf -- "$d"; fi
   done
 }
