@@ -45,11 +45,12 @@ export default defineCommand({
     };
     await onGoodSession(await context.sessions(), session, (good) => runRemote(good, request), context.signal);
     const survey = readSurvey(stdout.text());
-    if (survey.cwd === null) {
+    const { cwd } = survey;
+    if (cwd === null) {
       throw new RuncodeError("ssh_failed", "the workspace gave no answer that can be read", { phase: "remote" });
     }
     return {
-      json: { workspace_id: session.workspaceId, title: session.title, ...survey },
+      json: { workspace_id: session.workspaceId, title: session.title, ...survey, cwd },
       text: table(rows(session.title, survey)),
     };
   },

@@ -3,9 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
+import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
 import { pages, RELEASED, schemas, SCHEMAS } from "../../scripts/docs.ts";
 import { breaks } from "../../scripts/schema-breaks.ts";
+import { commandsOf } from "../../src/cli/define.ts";
 import type { DocumentSchema, JsonSchema } from "../../src/cli/json-schema.ts";
 import { COMMANDS } from "../../src/commands/index.ts";
 import { EXIT_CODES } from "../../src/protocol/errors.ts";
@@ -118,3 +120,13 @@ function serving(): string {
   const bases = { api_base: "http://127.0.0.1:1", web_base: "http://127.0.0.1:1" };
   return `${JSON.stringify({ pid: 1, ...bases, ssh, data_dir: "/d", drivers: [], login_url: "http://x", notes: [] })}\n`;
 }
+
+test("a handler that gives another document than its schema does not compile", () => {
+  const define = commandsOf<null>();
+  const given = { summary: "Greet", examples: [], schema: async () => ({ default: v.object({ name: v.string() }) }) };
+  define({ ...given, run: () => Promise.resolve({ json: { name: "ada" } }) });
+  // @ts-expect-error: a number where the schema has a text
+  define({ ...given, run: () => Promise.resolve({ json: { name: 1 } }) });
+  // @ts-expect-error: a field is missing
+  define({ ...given, run: () => Promise.resolve({ json: {} }) });
+});
