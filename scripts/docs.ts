@@ -50,7 +50,7 @@ the object on stdout ([its schema](schemas/error.json), or \`runcode schema erro
 | 0 | | it worked |
 ${codes.map(([code, exit]) => `| ${exit} | \`${code}\` | ${MEANINGS[code].replaceAll("|", "\\\\|")} |`).join("\n")}
 
-\`exec\` and \`ssh\` exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the remote
+\`exec\`, \`ssh\` and \`jobs wait\` exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the remote
 command, wrong words on the command line included, exits with **255** there, as OpenSSH's own failures do; which code it is stands in the JSON error, or on
 stderr in words.
 

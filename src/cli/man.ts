@@ -135,7 +135,10 @@ function exitCodes(): string {
   return list([
     ["0", "it worked"],
     ...failures.map(([code, exit]) => [`${exit} \\fB${code}\\fR`, MEANINGS[code]] as const),
-    ["255", "of exec and ssh: whatever went wrong outside of the remote command, whose own code they have otherwise"],
+    [
+      "255",
+      "of exec, ssh and jobs wait: whatever went wrong outside of the remote command, whose own code they have otherwise",
+    ],
   ]);
 }
 

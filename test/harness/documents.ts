@@ -12,7 +12,7 @@ import { EXIT_CODES, type ErrorCode } from "../../src/protocol/errors.ts";
 
 const SCHEMAS = path.resolve(import.meta.dirname, "../../docs/schemas");
 /** Where what goes wrong outside of the remote command has one exit code for all. */
-const REMOTE = ["exec", "ssh"];
+const REMOTE = ["exec", "ssh", "jobs-wait"];
 
 export interface Printed {
   readonly stdout: string;
