@@ -10,7 +10,7 @@ interface OptionBase {
 export type Option =
   | (OptionBase & { readonly kind: "flag" })
   | (OptionBase & { readonly kind: "string"; readonly placeholder: string; readonly choices?: readonly string[] })
-  | (OptionBase & { readonly kind: "list"; readonly placeholder: string })
+  | (OptionBase & { readonly kind: "list"; readonly placeholder: string; readonly choices?: readonly string[] })
   | (OptionBase & {
       readonly kind: "integer";
       readonly placeholder: string;
@@ -89,6 +89,12 @@ export interface Command<C> extends CommandSpec<C, Options, Positionals> {
 export function commandsOf<C>() {
   return <const O extends Options = {}, const P extends Positionals = {}>(spec: CommandSpec<C, O, P>): Command<C> =>
     ({ options: {}, positionals: {}, ...spec }) as unknown as Command<C>;
+}
+
+/** What help and manual pages say of an option. */
+export function saidOf(option: Option): string {
+  const choices = "choices" in option ? option.choices : undefined;
+  return choices ? `${option.summary}: ${choices.join(", ")}` : option.summary;
 }
 
 /** `noWait` → `--no-wait` */

@@ -10,6 +10,7 @@ export const COMMANDS: Registry<Context> = {
   "port-forward": { load: () => import("./port-forward.ts") },
   forward: { load: () => import("./port-forward.ts"), aliasOf: "port-forward", hidden: true },
   "install-statusline": { load: () => import("./install-statusline.ts") },
+  "install-skill": { load: () => import("./install-skill.ts") },
   statusline: { load: () => import("./statusline.ts") },
   login: { load: () => import("./login.ts") },
   logout: { load: () => import("./logout.ts") },
@@ -45,7 +46,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["The attached workspace", ["current", "status", "disconnect"]],
   ["Run", ["exec", "ssh", "context"]],
   ["Files and ports", ["put", "get", "write", "port-forward"]],
-  ["Editors and agents", ["config-ssh", "install-statusline", "statusline"]],
+  ["Editors and agents", ["config-ssh", "install-skill", "install-statusline", "statusline"]],
   ["Maintenance", ["doctor", "install-path", "completion", "clean", "upgrade"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -59,7 +59,7 @@ function flagOf([key, option]: readonly [string, Option]): Flag {
 
 function valueOf(key: string, option: Option): Words | null {
   if (option.kind === "flag") return null;
-  if (option.kind === "string" && option.choices) return { kind: "choices", choices: option.choices };
+  if ("choices" in option && option.choices) return { kind: "choices", choices: option.choices };
   if (key === "workspace") return { kind: "workspace" };
   const files = "placeholder" in option && /FILE|DIR|PATH/.test(option.placeholder);
   return { kind: files ? "files" : "any" };
