@@ -9,7 +9,12 @@ interface OptionBase {
 /** `flag` is a boolean; `seconds` takes 90, 90s, 15m or 2h and gives seconds; `integer` a whole number; `list` may be repeated. */
 export type Option =
   | (OptionBase & { readonly kind: "flag" })
-  | (OptionBase & { readonly kind: "string"; readonly placeholder: string; readonly choices?: readonly string[] })
+  | (OptionBase & {
+      readonly kind: "string";
+      readonly placeholder: string;
+      readonly choices?: readonly string[];
+      readonly complete?: "local" | "remote";
+    })
   | (OptionBase & { readonly kind: "list"; readonly placeholder: string; readonly choices?: readonly string[] })
   | (OptionBase & {
       readonly kind: "integer";
@@ -24,7 +29,7 @@ export interface Positional {
   /** `many` is any number, `some` at least one. */
   readonly arity: "one" | "optional" | "many" | "some";
   /** What completion offers for it. */
-  readonly complete?: "workspace" | "local" | "remote";
+  readonly complete?: "workspace" | "local" | "remote" | "local, then remote";
   /** What completion offers where the words are known; the handler says what else is wrong. */
   readonly choices?: readonly string[];
 }

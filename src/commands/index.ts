@@ -6,6 +6,7 @@ export const COMMANDS: Registry<Context> = {
   doctor: { load: () => import("./doctor.ts") },
   "install-path": { load: () => import("./install-path.ts") },
   completion: { load: () => import("./completion.ts") },
+  "completion paths": { load: () => import("./completion-paths.ts"), hidden: true },
   "config-ssh": { load: () => import("./config-ssh.ts") },
   "port-forward": { load: () => import("./port-forward.ts") },
   forward: { load: () => import("./port-forward.ts"), aliasOf: "port-forward", hidden: true },
