@@ -11,7 +11,7 @@ export default defineCommand({
   summary: "Print the paths on the workspace that the last word may become",
   rest: "the words of the command line so far",
   examples: [["runcode completion paths -- get src/", "what is in src"]],
-  json: "{paths[]}",
+  schema: () => import("../protocol/output/completion-paths.ts"),
   silent: { json: { paths: [] } },
   async run({ rest }, context) {
     const none = { json: { paths: [] } };

@@ -35,6 +35,7 @@ export const COMMANDS: Registry<Context> = {
   shell: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   context: { load: () => import("./context.ts") },
   proxy: { load: () => import("./proxy.ts"), hidden: true },
+  schema: { load: () => import("./schema.ts") },
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
@@ -48,6 +49,6 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["Run", ["exec", "ssh", "context"]],
   ["Files and ports", ["put", "get", "write", "port-forward"]],
   ["Editors and agents", ["config-ssh", "install-skill", "install-statusline", "statusline"]],
-  ["Maintenance", ["doctor", "install-path", "completion", "clean", "upgrade"]],
+  ["Maintenance", ["doctor", "install-path", "completion", "clean", "schema", "upgrade"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -30,7 +30,7 @@ export default defineCommand({
     ["runcode install-skill --project", "for all who work in this directory"],
     ["runcode install-skill --remove", "undo it"],
   ],
-  json: "{installed,changed,skills:[{path,agents[],changed,backup?}]}; with --print {skill}",
+  schema: () => import("../protocol/output/install-skill.ts"),
   async run({ agent: named, project, remove, force, dryRun, print }, { env, paths, cwd, out }) {
     const skill = async (): Promise<string> => (await import("../skill.ts")).SKILL;
     if (print) return { json: { skill: await skill() }, text: (await skill()).trimEnd() };
