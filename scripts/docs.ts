@@ -29,6 +29,11 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   return new Map([...made, [EXIT_CODE_PAGE, exitCodes()]]);
 }
 
+/** Takes today's schemas for the released ones. */
+export async function keepReleased(): Promise<void> {
+  await writeFile(path.join(root, RELEASED), text(await schemas()));
+}
+
 function text(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
@@ -45,7 +50,7 @@ the object on stdout ([its schema](schemas/error.json), or \`runcode schema erro
 | 0 | | it worked |
 ${codes.map(([code, exit]) => `| ${exit} | \`${code}\` | ${MEANINGS[code].replaceAll("|", "\\\\|")} |`).join("\n")}
 
-\`exec\` and \`ssh\` exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the remote
+\`exec\`, \`ssh\` and \`jobs wait\` exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the remote
 command, wrong words on the command line included, exits with **255** there, as OpenSSH's own failures do; which code it is stands in the JSON error, or on
 stderr in words.
 
@@ -60,6 +65,6 @@ if (import.meta.main) {
   for (const name of await readdir(path.join(root, SCHEMAS)))
     if (!wanted.has(`${SCHEMAS}/${name}`)) await rm(path.join(root, SCHEMAS, name));
   for (const [file, body] of wanted) await writeFile(path.join(root, file), body);
-  if (process.argv.includes("--release")) await writeFile(path.join(root, RELEASED), text(await schemas()));
+  if (process.argv.includes("--release")) await keepReleased();
   console.log(`wrote ${wanted.size} pages`);
 }

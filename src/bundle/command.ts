@@ -31,9 +31,7 @@ export async function runCommand(
   command: Command,
   insist = false,
 ): Promise<{ exit: number; json?: ExecDocument }> {
-  if (session.capabilities !== null && !session.capabilities.includes("exec")) {
-    throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
-  }
+  mustMayExec(session);
   const hurry = new AbortController();
   deps.drains(() => hurry.abort());
   const { stdin } = deps.streams;
@@ -67,6 +65,12 @@ export async function runCommand(
       workspace_id: session.workspaceId,
     },
   };
+}
+
+/** Throws `forbidden` where the session was not given commands. */
+export function mustMayExec({ capabilities }: Session): void {
+  if (capabilities === null || capabilities.includes("exec")) return;
+  throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
 }
 
 function passOn(streams: Streams): OutputSink {
