@@ -142,7 +142,7 @@ describe("every command line in the plugin's texts", () => {
         count++;
       }
     }
-    expect(count).toBeGreaterThan(30);
+    expect(count).toBeGreaterThan(40);
   });
 
   test("is for an agent that reads --json, where it is one to copy", async () => {
