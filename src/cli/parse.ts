@@ -1,10 +1,10 @@
-// argv → the command's arguments, by its declaration. The runtime's own parseArgs splits words; what they may be is
-// decided here, so that every refusal is a `usage` error that names the word and what to write instead.
-import { parseArgs } from "node:util";
+// argv → the command's arguments, by its declaration. What the words may be is decided here, so that every refusal is a
+// `usage` error that names the word and what to write instead.
 import { RuncodeError } from "../protocol/errors.ts";
 import { flagName, type Command, type Option, type Options } from "./define.ts";
 import { GLOBAL_OPTIONS, type GlobalFlags } from "./globals.ts";
 import { nearest } from "./nearest.ts";
+import { tokens } from "./tokens.ts";
 
 type Values = Record<string, unknown>;
 
@@ -32,28 +32,15 @@ export function parse<C>(
 ): { args: Values; flags: GlobalFlags } {
   const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
   const byFlag = new Map(Object.entries(options).map(([key, option]) => [flagName(key).slice(2), { key, option }]));
-  const { tokens } = parseArgs({
-    args: [...words],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      [...byFlag].map(([flag, { option }]) => [
-        flag,
-        {
-          type: option.kind === "flag" ? "boolean" : "string",
-          multiple: true,
-          ...(option.short ? { short: option.short } : {}),
-        } as const,
-      ]),
-    ),
-  });
+  const split = Object.fromEntries(
+    [...byFlag].map(([flag, { option }]) => [flag, { value: option.kind !== "flag", ...short(option) }]),
+  );
 
   const values: Values = Object.fromEntries(Object.entries(options).map(([key, option]) => [key, empty(option)]));
   const positionals: string[] = [];
   const rest: string[] = [];
   let terminated = false;
-  for (const token of tokens) {
+  for (const token of tokens(words, split)) {
     if (token.kind === "option-terminator") terminated = true;
     else if (token.kind === "positional")
       (terminated && command?.rest !== undefined ? rest : positionals).push(token.value);
@@ -65,6 +52,8 @@ export function parse<C>(
   }
   return { args: { ...values, ...place(name, command, positionals), rest }, flags: values as unknown as GlobalFlags };
 }
+
+const short = (option: Option): { short?: string } => (option.short ? { short: option.short } : {});
 
 function empty(option: Option): unknown {
   if (option.kind === "flag") return false;

@@ -6,8 +6,8 @@ import { notRunMarker } from "../protocol/not-run.ts";
 import { newId } from "./id.ts";
 import { sshArgv } from "./master.ts";
 import { quoteArgv } from "./quote.ts";
+import { forAnyShell } from "../protocol/shell-line.ts";
 import { refusalError } from "./refusal.ts";
-import { forAnyShell } from "./remote-command.ts";
 import type { SshTarget } from "./target.ts";
 
 /** How it was when ssh had ended. */
