@@ -1,9 +1,10 @@
 // One remote command over the master, from its first byte to its end, signals and time limits included.
 import { RuncodeError } from "../protocol/errors.ts";
-import { notRunMarker, readNotRun } from "../protocol/not-run.ts";
+import { notRunMarker } from "../protocol/not-run.ts";
 import { SessionChannel, type OutputSink, type RemoteExit } from "./channel.ts";
 import { newId } from "./id.ts";
 import { endingLine, missingDirectoryMarker, remoteLine, type RemoteCommand } from "./remote-command.ts";
+import { refusalError } from "./refusal.ts";
 import type { SshTarget } from "./target.ts";
 
 /** How a command ended that was seen to end. */
@@ -45,7 +46,8 @@ export async function runRemote(target: SshTarget, request: RunRequest): Promise
     : overMaster(controlPath, request, carried));
   if (ended.aborted) throw ended.reason;
   const refusal = watch.refusal();
-  if (refusal !== null && exit.kind === "code" && exit.code === 255) throw notRun(refusal);
+  if (refusal !== null && exit.kind === "code" && exit.code === 255)
+    throw refusalError("the command was not run", refusal);
   if (watch.seen() && (exit.kind === "lost" || (exit.kind === "code" && exit.code === 255))) throw noDirectory(request);
   if (exit.kind !== "lost") return exit;
   throw new RuncodeError("ssh_failed", "the connection was lost while the command ran; it may have done its work", {
@@ -138,14 +140,6 @@ function noDirectory({ directory, base }: RunRequest): RuncodeError {
   const where = directory?.startsWith("/") || directory?.startsWith("~") ? directory : `${base}/${directory}`;
   return new RuncodeError("not_found", `the workspace has no directory ${where}; the command was not run`, {
     hint: "make it first, or say another one with --cwd, or use --home",
-  });
-}
-
-function notRun(refusal: string): RuncodeError {
-  const { code, reason } = readNotRun(refusal.slice(refusal.indexOf(" ") + 1));
-  return new RuncodeError(code ?? "ssh_failed", `the command was not run: ${reason || "the gateway gave no reason"}`, {
-    phase: "connect",
-    hint: code === "conflict" ? "run: runcode start <workspace>" : undefined,
   });
 }
 

@@ -1,13 +1,14 @@
 // `exec` and its kin, as they are used: the built program, a real server, and a workspace in it.
 import * as fc from "fast-check";
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   BINARY,
   checkDocuments,
   describeWith,
+  freePort,
   ROOT,
   testServer,
   type TestClient,
@@ -333,6 +334,26 @@ describeWith("ssh")("exec", () => {
         const plain = await client.run(["exec", "--", "echo x >> stopped"]);
         expect(plain).toMatchObject({ exitCode: 255, stdout: "" });
         expect(plain.stderr).toMatch(/^runcode: the command was not run: workspace demo is stopped\n/);
+        const port = String(await freePort());
+        await writeFile(path.join(client.home.dir, "f"), "f");
+        await mkdir(path.join(client.home.dir, "t"));
+        for (const [words, what] of [
+          ["put f there", "there was not transferred"],
+          ["put -r t there", "there was not transferred"],
+          ["write there --file f", "there was not transferred"],
+          ["get there", "there was not transferred"],
+          ["get -r there", "there was not transferred"],
+          [`port-forward ${port}:80`, "nothing was forwarded"],
+          [`port-forward --reverse ${port}:${port}`, "nothing was forwarded"],
+          [`port-forward --foreground ${port}:80`, "nothing was forwarded"],
+        ] as const) {
+          const refused = await client.run([...words.split(" "), "--json"], { cwd: client.home.dir });
+          expect([words, refused.exitCode, refused.json()]).toMatchObject([
+            words,
+            5,
+            { error: "conflict", message: `${what}: workspace demo is stopped`, phase: "connect" },
+          ]);
+        }
       } finally {
         await client.ok(["start", "demo"]);
       }

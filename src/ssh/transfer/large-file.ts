@@ -34,9 +34,9 @@ export async function putLargeFile(
   const answers = new ByteReader(control.stdout);
   const fail = async (answer: Answer | null): Promise<never> => {
     await control.end();
-    const { code, stderr } = await control.ended;
+    const ended = await control.ended;
     signal.throwIfAborted();
-    throw answer ? answerError(answer, to.shown, target.workdir) : noAnswer(code, stderr, to.shown);
+    throw answer ? answerError(answer, to.shown, target.workdir) : noAnswer(ended, to.shown);
   };
   try {
     const first = await nextAnswer(answers, key);
