@@ -95,8 +95,13 @@ function convert(name: string, title: string, schema: GenericSchema): DocumentSc
 function orNull(schema: JsonSchema): JsonSchema {
   const { anyOf, properties, items, ...rest } = schema;
   const [value, none] = anyOf ?? [];
-  if (anyOf?.length === 2 && typeof value?.type === "string" && !value.enum && none?.type === "null")
-    return { ...rest, ...orNull(value), type: [value.type, "null"] };
+  if (anyOf?.length === 2 && typeof value?.type === "string" && none?.type === "null")
+    return {
+      ...rest,
+      ...orNull(value),
+      type: [value.type, "null"],
+      ...(value.enum && { enum: [...value.enum, null] }),
+    };
   return {
     ...rest,
     ...(anyOf && { anyOf: anyOf.map(orNull) }),
