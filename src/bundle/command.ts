@@ -30,9 +30,6 @@ export async function runCommand(
   command: Command,
   insist = false,
 ): Promise<{ exit: number; json?: unknown }> {
-  if (session.capabilities !== null && !session.capabilities.includes("exec")) {
-    throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
-  }
   const hurry = new AbortController();
   deps.drains(() => hurry.abort());
   const { stdin } = deps.streams;
@@ -42,8 +39,7 @@ export async function runCommand(
     stop: { signal: deps.signal, hurry: hurry.signal },
   };
   const sessions = await deps.sessions();
-  const run = (output: OutputSink): Promise<CommandExit> =>
-    onGoodSession(sessions, session, (good) => runRemote(good, { ...request, output }), deps.signal);
+  const run = (output: OutputSink): Promise<CommandExit> => runOn(sessions, session, { ...request, output });
 
   if (!deps.flags.json) return { exit: exitCodeOf(await run(passOn(deps.streams))) };
   const started = performance.now();
@@ -66,6 +62,13 @@ export async function runCommand(
       workspace_id: session.workspaceId,
     },
   };
+}
+
+/** Runs it once on a session that is made good first. Throws `forbidden`, and what `runRemote`, minting and the opening of a master throw. */
+export async function runOn(sessions: Sessions, session: Session, request: RunRequest): Promise<CommandExit> {
+  if (session.capabilities !== null && !session.capabilities.includes("exec"))
+    throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
+  return onGoodSession(sessions, session, (good) => runRemote(good, request), request.stop.signal);
 }
 
 function passOn(streams: Streams): OutputSink {
@@ -92,8 +95,12 @@ export class Capture {
     this.#length += kept.length;
   }
 
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
   /** Bytes that are no UTF-8 are shown as U+FFFD; a character that the limit cut in two is left out. */
   text(): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(this.#parts), { stream: this.truncated });
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(), { stream: this.truncated });
   }
 }

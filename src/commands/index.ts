@@ -32,6 +32,7 @@ export const COMMANDS: Registry<Context> = {
   run: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   shell: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   context: { load: () => import("./context.ts") },
+  mcp: { load: () => import("./mcp.ts") },
   proxy: { load: () => import("./proxy.ts"), hidden: true },
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },

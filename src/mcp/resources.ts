@@ -1,0 +1,38 @@
+// The digest of a workspace as a resource, for clients that put one into the conversation by themselves.
+import { ResourceTemplate, type McpServer, type ServerContext } from "@modelcontextprotocol/server";
+import type { Calls } from "./calls.ts";
+import contextTool from "./tools/context.ts";
+
+const WHAT = {
+  description: "System, project, git, tools, room and open ports of the workspace, as it says them of itself",
+  mimeType: "application/json",
+};
+
+export function addResources(server: McpServer, calls: Calls): void {
+  const read = async (uri: URL, context: ServerContext, workspace?: string) => {
+    const args = workspace === undefined ? {} : { workspace };
+    const { structured } = await calls.run(contextTool, args, context);
+    return { contents: [{ uri: uri.href, mimeType: WHAT.mimeType, text: JSON.stringify(structured) }] };
+  };
+  server.registerResource(
+    "context",
+    "runcode://context",
+    {
+      title: "The workspace",
+      ...WHAT,
+      description: `${WHAT.description}: of the one that was connected here, else the attached one`,
+    },
+    (uri, context) => read(uri, context),
+  );
+  const template = new ResourceTemplate("runcode://workspace/{name}/context", {
+    list: async () => ({
+      resources: (await calls.titles()).map((title) => ({
+        uri: `runcode://workspace/${encodeURIComponent(title)}/context`,
+        name: title,
+      })),
+    }),
+  });
+  server.registerResource("workspace-context", template, { title: "A workspace", ...WHAT }, (uri, { name }, context) =>
+    read(uri, context, decodeURIComponent(String(name))),
+  );
+}
