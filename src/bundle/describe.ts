@@ -1,9 +1,10 @@
 // A session as `connect`, `current` and `status` print it, and a workspace as `list` does: one set of field names.
+import type { SessionDocument } from "../protocol/output/session.ts";
 import type { Workspace } from "../protocol/workspace.ts";
 import type { Attachment, Session } from "./session.ts";
 
 /** Gives the object for `--json`. Nothing secret is in it. */
-export function describeSession(session: Session): Record<string, unknown> {
+export function describeSession(session: Session): SessionDocument {
   return {
     workspace_id: session.workspaceId,
     title: session.title,
@@ -20,9 +21,9 @@ export function describeSession(session: Session): Record<string, unknown> {
 }
 
 /** The attachment, with its session's fields where there is one. */
-export function describeAttachment(attachment: Attachment, session: Session | null): Record<string, unknown> {
+export function describeAttachment(attachment: Attachment, session: Session | null) {
   return {
-    ...(session ? describeSession(session) : {}),
+    ...(session && describeSession(session)),
     workspace_id: attachment.workspaceId,
     title: attachment.title,
     api_base: attachment.apiBase,
@@ -31,7 +32,7 @@ export function describeAttachment(attachment: Attachment, session: Session | nu
   };
 }
 
-export function describeWorkspace(workspace: Workspace): Record<string, unknown> {
+export function describeWorkspace(workspace: Workspace) {
   const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
   return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
 }

@@ -1,5 +1,6 @@
 // The forwards of a session as they are told, listed and cancelled: which sessions are meant, and which forward a port names.
 import { RuncodeError } from "../protocol/errors.ts";
+import type { ForwardDocument } from "../protocol/output/port-forward.ts";
 import { printable } from "../protocol/text.ts";
 import { endText, urlOf, type Forward } from "../ssh/forward-spec.ts";
 import { cancelForwards, listForwards } from "../ssh/forwards.ts";
@@ -7,7 +8,7 @@ import type { Session, Sessions } from "./session.ts";
 import { attached } from "./target.ts";
 
 /** A forward under the field names of `--json`. */
-export function describeForward(forward: Forward, session: Pick<Session, "title">) {
+export function describeForward(forward: Forward, session: Pick<Session, "title">): ForwardDocument {
   return {
     local: endText(forward.local),
     remote: endText(forward.remote),
@@ -47,8 +48,8 @@ export async function allForwards(sessions: Sessions, name?: string) {
  */
 export async function endForwards(sessions: Sessions, name: string | undefined, ports: readonly string[]) {
   const named = name ?? String((await attached(sessions)).workspaceId);
-  const cancelled: ReturnType<typeof describeForward>[] = [];
-  const left: ReturnType<typeof describeForward>[] = [];
+  const cancelled: ForwardDocument[] = [];
+  const left: ForwardDocument[] = [];
   for (const session of await known(sessions, named)) {
     const standing = await listForwards(session);
     for (const word of ports)

@@ -1,7 +1,9 @@
 // Manual pages, written from the same declarations as help. Only the release reads this; the program carries none of it.
 // The macros are those of man(7), which groff, mandoc and busybox all know.
 import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { outline } from "./document-line.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
+import { commandSchema } from "./json-schema.ts";
 
 export interface Edition {
   readonly version: string;
@@ -16,9 +18,10 @@ export function pageName(command: string): string {
 }
 
 /** The page of one command. */
-export function commandPage<C>(name: string, command: Command<C>, edition: Edition): string {
+export async function commandPage<C>(name: string, command: Command<C>, edition: Edition): Promise<string> {
   const words = Object.entries(command.positionals);
   const options = Object.entries(command.options).filter(([, option]) => !option.hidden);
+  const schema = await commandSchema(name, command);
   return page([
     title(pageName(name), edition),
     section("NAME", `${roff(pageName(name))} \\- ${roff(command.summary)}`),
@@ -31,7 +34,7 @@ export function commandPage<C>(name: string, command: Command<C>, edition: Editi
       "EXAMPLES",
       command.examples.map(([line, what]) => `.TP\n\\f(CW${roff(line)}\\fR\n${text(what)}`).join("\n"),
     ),
-    section("JSON", `With \\fB\\-\\-json\\fR:\n.PP\n${text(command.json)}`),
+    schema !== null && section("JSON", `With \\fB\\-\\-json\\fR:\n.PP\n${outline(schema).map(text).join("\n.PP\n")}`),
     section("EXIT STATUS", exitStatus(command.remoteExitCode === true)),
     section("SEE ALSO", seeAlso(["runcode"])),
   ]);

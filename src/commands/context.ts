@@ -19,7 +19,7 @@ export default defineCommand({
     ["runcode context", "the attached workspace"],
     ["runcode context demo --json", "as a document for an agent"],
   ],
-  json: "{workspace_id, title, cwd, user, shell, os, kernel, arch, git, markers[], tools{}, disk, cpu, memory, ports[]}",
+  schema: () => import("../protocol/output/context.ts"),
   async run({ workspace }, context) {
     const session = await targetSession(context, workspace);
     const survey = await surveyOf(await context.sessions(), session, context.signal);

@@ -36,7 +36,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     ["runcode get a.txt ~/b.txt --out got", "several, into a directory"],
     ["runcode get data.csv --out - | wc -l", "to stdout"],
   ],
-  json: "{files, bytes, sha256, duration_ms}; sha256 where it was one file",
+  schema: () => import("../protocol/output/transfer.ts"),
   async run(args, context) {
     const remotes = [...args.remote, ...args.rest].map(remotePath);
     const start = context.clock.now();

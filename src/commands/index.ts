@@ -34,6 +34,7 @@ export const COMMANDS: Registry<Context> = {
   context: { load: () => import("./context.ts") },
   mcp: { load: () => import("./mcp.ts") },
   proxy: { load: () => import("./proxy.ts"), hidden: true },
+  schema: { load: () => import("./schema.ts") },
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
@@ -46,7 +47,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["The attached workspace", ["current", "status", "disconnect"]],
   ["Run", ["exec", "ssh", "context"]],
   ["Files and ports", ["put", "get", "write", "port-forward"]],
-  ["Editors and agents", ["config-ssh", "install-statusline", "statusline"]],
-  ["Maintenance", ["doctor", "install-path", "completion", "clean", "upgrade"]],
+  ["Editors and agents", ["mcp", "config-ssh", "install-statusline", "statusline"]],
+  ["Maintenance", ["doctor", "install-path", "completion", "clean", "schema", "upgrade"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -12,7 +12,7 @@ export default defineCommand({
     ["runcode list", "what you can connect to"],
     ["runcode list --json | jq -r '.[] | select(.state == \"running\").title'", "for a script"],
   ],
-  json: "[{id,title,custom_title,state,shared,connectable,isolation?}]",
+  schema: () => import("../protocol/output/list.ts"),
   async run(args, context) {
     const found = await (await context.api()).list(context.signal);
     const shown = found.filter(({ connectable }) => args.all || connectable);

@@ -29,7 +29,7 @@ export default defineCommand({
       "a token from a password store, for a server of your own",
     ],
   ],
-  json: "{logged_in,email,api_base,token_store}; email is null where the control plane does not tell",
+  schema: () => import("../protocol/output/login.ts"),
   newProfile: true,
   async run(args, context) {
     if ([args.noBrowser, args.paste, args.withToken].filter(Boolean).length > 1)

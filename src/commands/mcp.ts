@@ -24,7 +24,7 @@ client's own secrets and ~/.ssh are never among them.`.trim(),
     ["codex mcp add runcode -- runcode mcp", "for Codex"],
     ["runcode mcp --allow-path ~/Downloads", "and let it put files there"],
   ],
-  json: "none: standard output carries the protocol's messages",
+  schema: null,
   async run({ allowPath }, context) {
     const { serveMcp } = await import("../mcp/serve.ts");
     await serveMcp(context, {

@@ -33,7 +33,7 @@ export default defineCommand({
     ["runcode port-forward --unix ./docker.sock:/var/run/docker.sock", "a Unix socket"],
     ["runcode port-forward --cancel 5173", "end it"],
   ],
-  json: "{forwards:[{local,remote,url,direction,workspace}]}; --list adds alive and expires_at, --cancel gives {cancelled[],forwards[]}",
+  schema: () => import("../protocol/output/port-forward.ts"),
   async run(args, context) {
     const { list, cancel, foreground } = args;
     if (Number(list) + Number(cancel) + Number(foreground) > 1)

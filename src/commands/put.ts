@@ -36,7 +36,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     ["runcode put -- -odd-name .", "a name that begins with a dash"],
   ],
   rest: "paths that begin with a dash",
-  json: "{files, bytes, sha256, duration_ms}; sha256 where it was one file",
+  schema: () => import("../protocol/output/transfer.ts"),
   async run(args, context) {
     const paths = [...args.paths, ...args.rest];
     const last = paths.pop();

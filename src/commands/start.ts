@@ -18,7 +18,7 @@ export default defineCommand({
     ["runcode start demo", "and wait until it runs"],
     ["runcode start demo --no-wait --json", "only ask for it"],
   ],
-  json: "{id,state,waited_ms}",
+  schema: () => import("../protocol/output/start.ts"),
   async run(args, context) {
     const { clock, signal } = context;
     const { id, title } = await targetWorkspace(context, args.workspace);

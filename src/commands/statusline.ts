@@ -16,7 +16,7 @@ export default defineCommand({
     ["runcode install-statusline", "have Claude Code call it"],
     ["PS1='$(runcode statusline --plain) $ '", "or a prompt"],
   ],
-  json: '{text,workspace_id?,title?,expires_at?}; text is "" when there is nothing to say',
+  schema: () => import("../protocol/output/statusline.ts"),
   // A status line that complains is worse than none.
   silent: { json: { text: "" } },
   run: ({ plain }, context) => segment(context, plain),

@@ -23,7 +23,7 @@ const greet = define({
   },
   rest: "command",
   examples: [["runcode greet ada", "says hello"]],
-  json: "{greeted}",
+  schema: null,
   async run(args, seen) {
     seen.args = args;
     return { json: { greeted: args.name }, text: `hello ${args.name}` };
@@ -33,7 +33,7 @@ const fails = (error: unknown, remote = false): ReturnType<typeof define> =>
   define({
     summary: "Fail",
     examples: [],
-    json: "-",
+    schema: null,
     ...(remote ? { remoteExitCode: true as const } : {}),
     run: () => Promise.reject(error as Error),
   });

@@ -1,6 +1,7 @@
 // What the completion scripts are written from: the commands and flags, and what may stand where.
 import { flagName, type Command, type Option } from "../define.ts";
 import { GLOBAL_OPTIONS } from "../globals.ts";
+import { schemaFile, schemaNames } from "../json-schema.ts";
 
 export interface Flag {
   /** `--name`, and `-n` where there is one. */
@@ -42,7 +43,7 @@ export function treeOf<C>(commands: readonly (readonly [name: string, command: C
           flags: Object.entries(command.options)
             .filter(([, option]) => !option.hidden)
             .map(flagOf),
-          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command),
+          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
         };
       }),
   };
@@ -65,8 +66,9 @@ function valueOf(key: string, option: Option): Words | null {
   return { kind: files ? "files" : "any" };
 }
 
-function wordsOf<C>(command: Command<C>): Words {
+function wordsOf<C>(command: Command<C>, all: readonly (readonly [name: string, command: Command<C>])[]): Words {
   const [first] = Object.values(command.positionals);
+  if (first?.complete === "schema") return { kind: "choices", choices: schemaNames(all).map(schemaFile) };
   if (first?.choices) return { kind: "choices", choices: first.choices };
   if (first?.complete === "workspace") return { kind: "workspace" };
   return { kind: first?.complete === "local" ? "files" : "any" };
