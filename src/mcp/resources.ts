@@ -1,6 +1,13 @@
 // The digest of a workspace as a resource, for clients that put one into the conversation by themselves.
-import { ResourceTemplate, type McpServer, type ServerContext } from "@modelcontextprotocol/server";
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceTemplate,
+  type McpServer,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
 import type { Calls } from "./calls.ts";
+import { errorOf } from "./results.ts";
 import contextTool from "./tools/context.ts";
 
 const WHAT = {
@@ -8,10 +15,18 @@ const WHAT = {
   mimeType: "application/json",
 };
 
+/** The rest is no fault of the request. */
+const ASKED_WRONGLY: ReadonlySet<string> = new Set(["usage", "not_found", "ambiguous", "not_attached"]);
+
 export function addResources(server: McpServer, calls: Calls): void {
   const read = async (uri: URL, context: ServerContext, workspace?: string) => {
     const args = workspace === undefined ? {} : { workspace };
-    const { structured } = await calls.run(contextTool, args, context);
+    const { structured } = await calls.run(contextTool, args, context).catch((thrown: unknown) => {
+      // There is no result that could carry a failure here.
+      const error = errorOf(thrown);
+      const code = ASKED_WRONGLY.has(error.code) ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
+      throw new ProtocolError(code, error.message, error.toJSON());
+    });
     return { contents: [{ uri: uri.href, mimeType: WHAT.mimeType, text: JSON.stringify(structured) }] };
   };
   server.registerResource(

@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { connectWorkspace } from "../../bundle/connect.ts";
 import { describeSession } from "../../bundle/describe.ts";
+import Connect from "../../protocol/output/connect.ts";
+import { sessionEntries } from "../../protocol/output/session.ts";
 import { flag, within, words } from "../fields.ts";
 import { ADDS, defineTool } from "../tool.ts";
 
@@ -16,18 +18,7 @@ Nothing needs to be connected twice: a session is renewed by itself. runcode on 
     force: flag("a new key although the present one is good"),
     timeout_ms: within(1000, 1_800_000, 300_000, "how long to wait until it runs and SSH answers"),
   }),
-  output: v.object({
-    workspace_id: v.number(),
-    title: v.string(),
-    user: v.string(),
-    host: v.string(),
-    port: v.number(),
-    web_url: v.nullable(v.string()),
-    workdir: v.pipe(v.string(), v.description("where commands run and relative paths start")),
-    expires_at: v.pipe(v.string(), v.description("when the key ends; it is renewed by itself")),
-    started: v.boolean(),
-    reused: v.boolean(),
-  }),
+  output: v.object({ ...sessionEntries, started: Connect.entries.started, reused: Connect.entries.reused }),
   async run({ workspace, start, force, timeout_ms: timeoutMs }, call) {
     call.report(`Connecting to ${workspace}`);
     const { session, started, reused } = await connectWorkspace(call, workspace, {
@@ -39,6 +30,6 @@ Nothing needs to be connected twice: a session is renewed by itself. runcode on 
     });
     await (await call.sessions()).attach(session, call.cwd);
     call.actOn(session.workspaceId);
-    return { structured: { ...describeSession(session), started, reused } as never };
+    return { structured: { ...describeSession(session), started, reused } };
   },
 });

@@ -4,6 +4,8 @@ import { get, planGet } from "../../ssh/transfer/get.ts";
 import { size } from "../../ssh/transfer/progress.ts";
 import type { Transferred } from "../../ssh/transfer/put.ts";
 import { remotePath as parsePath } from "../../ssh/transfer/remote-path.ts";
+import { texts } from "../../protocol/output/fields.ts";
+import Transfer from "../../protocol/output/transfer.ts";
 import { flag, onWorkspace, remotePath, words, workspace } from "../fields.ts";
 import { defineTool, REPLACES } from "../tool.ts";
 
@@ -24,12 +26,11 @@ To look into a file, read it instead.`,
   }),
   output: v.object({
     ...onWorkspace,
-    files: v.number(),
-    bytes: v.number(),
-    sha256: v.exactOptional(v.pipe(v.string(), v.description("where it was one file"))),
-    left_out: v.pipe(v.array(v.string()), v.description("neither file nor directory nor link")),
+    ...Transfer.entries,
+    left_out: texts("neither a file nor a directory nor a link"),
   }),
   async run({ paths, local_path: local, recursive, no_clobber: keep, workspace }, call) {
+    const begun = call.clock.now();
     const steps = planGet(paths.map(parsePath), call.local.resolve(local, false), { recursive, keep }).map((step) => ({
       ...step,
       // What has that name in the directory may be a link that leads elsewhere.
@@ -61,6 +62,7 @@ To look into a file, read it instead.`,
         files: sum("files"),
         bytes: sum("bytes"),
         ...(sha256 && { sha256 }),
+        duration_ms: call.clock.now() - begun,
         left_out: skipped,
       },
     };

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { describeWorkspace } from "../../bundle/describe.ts";
+import List from "../../protocol/output/list.ts";
 import { flag } from "../fields.ts";
 import { defineTool, READS } from "../tool.ts";
 
@@ -9,22 +10,10 @@ export default defineTool({
   description: "The workspaces of the account and their states. One that is stopped is started by connect.",
   annotations: READS,
   input: v.strictObject({ all: flag("those that SSH cannot reach as well") }),
-  output: v.object({
-    workspaces: v.array(
-      v.object({
-        id: v.number(),
-        title: v.string(),
-        custom_title: v.nullable(v.string()),
-        state: v.string(),
-        shared: v.boolean(),
-        connectable: v.boolean(),
-        isolation: v.exactOptional(v.string()),
-      }),
-    ),
-  }),
+  output: v.object({ workspaces: List }),
   async run({ all }, call) {
     const found = await (await call.api()).list(call.signal);
     const workspaces = found.filter(({ connectable }) => all || connectable).map(describeWorkspace);
-    return { structured: { workspaces: workspaces as never } };
+    return { structured: { workspaces: workspaces } };
   },
 });

@@ -4,19 +4,10 @@ import { readySession } from "../../bundle/target.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { parseForwards } from "../../ssh/forward-spec.ts";
 import { openForwards } from "../../ssh/forwards.ts";
+import { list } from "../../protocol/output/fields.ts";
+import { Forward, StandingForward } from "../../protocol/output/port-forward.ts";
 import { words, workspace } from "../fields.ts";
 import { ADDS, defineTool } from "../tool.ts";
-
-const end = v.union([v.number(), v.string()]);
-const Forward = v.object({
-  local: v.pipe(end, v.description("port of this machine")),
-  remote: v.pipe(end, v.description("port of the workspace, or HOST:PORT")),
-  url: v.string(),
-  direction: v.picklist(["local", "reverse"]),
-  workspace: v.string(),
-  alive: v.exactOptional(v.boolean()),
-  expires_at: v.exactOptional(v.string()),
-});
 
 export default defineTool({
   name: "port_forward",
@@ -37,8 +28,11 @@ This machine's own ports are never opened to the workspace; a person can do that
     workspace,
   }),
   output: v.object({
-    forwards: v.pipe(v.array(Forward), v.description("open: those asked for; list: all; cancel: those that are left")),
-    cancelled: v.exactOptional(v.array(Forward)),
+    forwards: list(
+      v.union([StandingForward, Forward]),
+      "open: those asked for; list: all; cancel: those that are left",
+    ),
+    cancelled: v.exactOptional(list(Forward, "those that were ended")),
   }),
   async run({ action, ports = [], to, workspace }, call) {
     const sessions = await call.sessions();

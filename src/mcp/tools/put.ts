@@ -3,6 +3,8 @@ import { readySession } from "../../bundle/target.ts";
 import { size } from "../../ssh/transfer/progress.ts";
 import { planPut, put } from "../../ssh/transfer/put.ts";
 import { remotePath as parsePath } from "../../ssh/transfer/remote-path.ts";
+import { texts } from "../../protocol/output/fields.ts";
+import Transfer from "../../protocol/output/transfer.ts";
 import { flag, onWorkspace, remotePath, words, workspace } from "../fields.ts";
 import { defineTool, REPLACES } from "../tool.ts";
 
@@ -23,12 +25,11 @@ the client's roots, or the directory it was started in.`,
   }),
   output: v.object({
     ...onWorkspace,
-    files: v.number(),
-    bytes: v.number(),
-    sha256: v.exactOptional(v.pipe(v.string(), v.description("where it was one file"))),
-    left_out: v.pipe(v.array(v.string()), v.description("neither file nor directory nor link")),
+    ...Transfer.entries,
+    left_out: texts("neither a file nor a directory nor a link"),
   }),
   async run({ local_paths: locals, path, recursive, no_clobber: keep, workspace }, call) {
+    const begun = call.clock.now();
     const allowed = locals.map((local) => call.local.resolve(local, recursive).replace(/(?<=.)[/\\]$/, ""));
     const plan = planPut(allowed, parsePath(path), recursive);
     try {
@@ -40,7 +41,17 @@ the client's roots, or the directory it was started in.`,
         onProgress: (done, total) => call.report(`${size(done)} sent`, done, total),
         onSkip: (path) => void skipped.push(path),
       });
-      return { structured: { workspace: session.title, files, bytes, ...(sha256 && { sha256 }), left_out: skipped } };
+      const duration = call.clock.now() - begun;
+      return {
+        structured: {
+          workspace: session.title,
+          files,
+          bytes,
+          ...(sha256 && { sha256 }),
+          duration_ms: duration,
+          left_out: skipped,
+        },
+      };
     } finally {
       plan.close();
     }

@@ -1,11 +1,14 @@
 import * as v from "valibot";
 import { readySession } from "../../bundle/target.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import Write from "../../protocol/output/write.ts";
 import { putFile } from "../../ssh/transfer/put-file.ts";
 import { remotePath as parsePath } from "../../ssh/transfer/remote-path.ts";
 import { bufferSource } from "../../ssh/transfer/source.ts";
 import { onWorkspace, remotePath, text, workspace } from "../fields.ts";
 import { defineTool, REPLACES } from "../tool.ts";
+
+const BASE64 = v.pipe(v.string(), v.base64());
 
 export default defineTool({
   name: "write",
@@ -26,11 +29,12 @@ checked and renamed. Missing directories are made. To change a part of a file, u
     ),
     workspace,
   }),
-  output: v.object({ ...onWorkspace, path: v.string(), bytes: v.number(), sha256: v.string() }),
+  output: v.object({ ...onWorkspace, ...Write.entries }),
   async run({ path, content, encoding, mode, workspace }, call) {
     const to = parsePath(path);
     if (to.directory)
       throw new RuncodeError("usage", `${path} names a directory`, { hint: "give the file's whole path" });
+    if (encoding === "base64" && !v.is(BASE64, content)) throw new RuncodeError("usage", "content is no base64");
     const bytes = Buffer.from(content, encoding === "base64" ? "base64" : "utf8");
     const session = await readySession(await call.sessions(), await call.session(workspace), call.signal);
     const done = await putFile(session, bufferSource(bytes), to, {

@@ -64,7 +64,7 @@ fi
 pattern=$4 most=$5 around=$6 fold=$7 kind=$8 names=$9 list=\${10} all=\${11}
 if command -v rg >/dev/null; then
   engine=rg
-  set -- --no-config --hidden --glob '!.git' --null --with-filename --no-heading --color never --no-messages --max-columns ${LONGEST_LINE} --max-columns-preview
+  set -- --no-config --hidden ${PASSED_OVER.map((name) => `--glob '!${name}'`).join(" ")} --null --with-filename --no-heading --color never --no-messages --max-columns ${LONGEST_LINE} --max-columns-preview
   [ -z "$all" ] || set -- "$@" --no-ignore
   [ "$kind" = E ] || set -- "$@" --fixed-strings
   [ -z "$fold" ] || set -- "$@" --ignore-case
@@ -88,7 +88,8 @@ else
   else
     # A grep that does not end names with a NUL (busybox): file by file, so that the name is known.
     search() {
-      grep "$@" -e "$pattern" /dev/null
+      # It reads no expression before it has read a line.
+      echo | grep "$@" -e "$pattern" >/dev/null
       [ $? -lt 2 ] || return 2
       find "$t" -name .git -prune -o -name node_modules -prune -o -type f -name "\${names:-*}" -exec sh -c '
         pattern=$1 list=$2 n=$3
