@@ -1,10 +1,10 @@
-// The commands of `exec`: each runs on a channel of this server, and one that takes longer than its call may be held goes on under a number
+// The commands of `exec`: each runs on a channel of this server, and one that takes longer than its call may be held goes on under an id
 // and is asked for by the tools of jobs. They end with this server; what shall outlive it is a job of the workspace.
-import { randomBytes } from "node:crypto";
 import { runOn, type Command } from "../bundle/command.ts";
 import type { Session, Sessions } from "../bundle/session.ts";
 import { systemClock } from "../platform/clock.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import { newJobId } from "../ssh/jobs/index.ts";
 import { exitCodeOf, type CommandExit, type RunRequest } from "../ssh/run.ts";
 import { StreamLog } from "./stream-log.ts";
 
@@ -16,6 +16,7 @@ export interface Running {
   readonly stdout: StreamLog;
   readonly stderr: StreamLog;
   readonly session: Session;
+  readonly command: Command;
   /** As it was asked for, for a person. */
   readonly shown: string;
   readonly begun: number;
@@ -44,7 +45,6 @@ const REMEMBERED = 32;
 export class Commands {
   readonly #kept = new Map<string, Running>();
   readonly #all = new Set<Running>();
-  #last = 0;
 
   begin({ sessions, session, command, stdin, shown, hurry, onOutput }: Begin): Running {
     const stop = new AbortController();
@@ -68,6 +68,7 @@ export class Commands {
     const running: Running = {
       ...logs,
       session,
+      command,
       shown,
       begun: systemClock.now(),
       ended: null,
@@ -89,14 +90,18 @@ export class Commands {
     return running;
   }
 
-  /** Gives it a number, under which it is found from now on. */
+  /** Gives it an id, under which it is found from now on. It is one of a job's kind, so that nobody has to tell them apart. */
   keep(running: Running): string {
-    // The random part keeps a number of an earlier server from naming another command.
-    const id = `c${++this.#last}-${randomBytes(2).toString("hex")}`;
+    const id = newJobId();
     this.#kept.set(id, running);
     const over = [...this.#kept].filter(([, each]) => each.ended !== null).slice(0, -REMEMBERED);
     for (const [old] of over) this.#kept.delete(old);
     return id;
+  }
+
+  /** Null where it is none of this server's. */
+  find(id: string): Running | null {
+    return this.#kept.get(id) ?? null;
   }
 
   kept(): readonly (readonly [id: string, running: Running])[] {

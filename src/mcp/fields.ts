@@ -13,6 +13,13 @@ export const workspace = v.exactOptional(
   words("id or title of the workspace; without it the one that was connected here, else the attached one"),
 );
 
+export const jobId = words("the job's id, as exec gave it");
+export const waitMs = (until: string) => within(0, 600_000, 0, `wait until ${until}, for so long at most`);
+export const outlives = v.pipe(
+  v.boolean(),
+  v.description("whether it goes on when this server ends; only a job that exec started with background does"),
+);
+
 /** In what a tool gives: which workspace it was, so that a mix-up shows. */
 export const onWorkspace = { workspace: v.pipe(v.string(), v.description("title of the workspace")) };
 

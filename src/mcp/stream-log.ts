@@ -18,6 +18,11 @@ export class StreamLog {
   readonly #tail: Buffer[] = [];
   #tailLength = 0;
 
+  /** Whether some of it was forgotten. */
+  get gap(): boolean {
+    return this.total - this.#tailLength > this.#headLength;
+  }
+
   add(bytes: Uint8Array): void {
     // A copy, since the channel uses its buffer again.
     const all = Buffer.from(bytes);

@@ -2,6 +2,9 @@
 import { Readable } from "node:stream";
 import * as v from "valibot";
 import type { Command } from "../../bundle/command.ts";
+import { detach } from "../../bundle/jobs.ts";
+import type { Session } from "../../bundle/session.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { printable, printableLines } from "../../protocol/text.ts";
 import { quoteArgv, quoteWord } from "../../ssh/quote.ts";
 import { checkedEnv } from "../../ssh/remote-command.ts";
@@ -78,12 +81,16 @@ There is no terminal: nothing can be typed into it later.`,
       env,
       timeoutMs: args.timeout_ms,
     };
+    const stdin = args.stdin === undefined ? null : Readable.from([Buffer.from(args.stdin)]);
+    if (args.background) {
+      return started(session, await detach(call, session, command, stdin));
+    }
     const shown = printable(typeof args.command === "string" ? args.command : quoteArgv(args.command)).slice(0, 200);
     const running = call.commands.begin({
       sessions: await call.sessions(),
       session,
       command,
-      stdin: args.stdin === undefined ? null : Readable.from([Buffer.from(args.stdin)]),
+      stdin,
       shown,
       hurry: call.hurry,
       onOutput: (line) => call.report(line),
@@ -154,12 +161,20 @@ function goesOn(running: Running, id: string, most: number): Answer<v.InferOutpu
       status: "running",
       job_id: id,
       ...out,
-      duration_ms: Date.now() - running.begun,
+      duration_ms: systemClock.now() - running.begun,
     },
     text: told(
       out,
       `[still running on ${running.session.title} as ${id}: job_logs shows what comes, job_kill ends it]`,
     ),
+  };
+}
+
+function started({ title }: Session, id: string): Answer<v.InferOutput<typeof output>> {
+  const nothing = { stdout: "", stderr: "", stdout_bytes: 0, stderr_bytes: 0, truncated: false };
+  return {
+    structured: { workspace: title, status: "running", job_id: id, ...nothing, duration_ms: 0 },
+    text: `[started on ${title} as ${id}: job_status and job_logs with wait_ms tell what becomes of it]`,
   };
 }
 

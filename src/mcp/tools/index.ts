@@ -8,6 +8,9 @@ import exec from "./exec.ts";
 import get from "./get.ts";
 import glob from "./glob.ts";
 import grep from "./grep.ts";
+import jobKill from "./job-kill.ts";
+import jobLogs from "./job-logs.ts";
+import jobStatus from "./job-status.ts";
 import list from "./list.ts";
 import portForward from "./port-forward.ts";
 import put from "./put.ts";
@@ -19,6 +22,9 @@ export const TOOLS: readonly Tool[] = [
   connect,
   context,
   exec,
+  jobStatus,
+  jobLogs,
+  jobKill,
   read,
   write,
   edit,
