@@ -11,6 +11,7 @@ import { resolvePaths } from "./platform/paths.ts";
 import type { Streams } from "./platform/streams.ts";
 import { RuncodeError } from "./protocol/errors.ts";
 import { splitName } from "./cli/parse.ts";
+import { find } from "./cli/registry.ts";
 import { mayMention } from "./upgrade/when.ts";
 import { VERSION } from "./version.ts";
 
@@ -126,6 +127,10 @@ function buildContext(
       const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));
     }),
+    commandNamed: ([first = "", ...rest]) => {
+      const found = find(COMMANDS, first, rest);
+      return found?.words.length === 0 ? (found.entry.aliasOf ?? found.name) : null;
+    },
     prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, ...asked })),
     tokens: lazy(async () => {

@@ -20,12 +20,14 @@ export interface CommandArgs {
   readonly tty: boolean;
   readonly timeout: number | undefined;
   readonly rest: readonly string[];
+  readonly detach?: boolean;
 }
 
 /** Throws `usage` for options that contradict each other; before anything is asked of anybody. */
 export function checkCommandArgs(args: CommandArgs, json: boolean): void {
   if (args.home && args.cwd !== undefined) throw new RuncodeError("usage", "--home and --cwd exclude each other");
   if (args.tty && json) throw new RuncodeError("usage", "--tty and --json exclude each other");
+  if (args.tty && args.detach === true) throw new RuncodeError("usage", "--tty and --detach exclude each other");
   if (args.rest[0] === "") throw new RuncodeError("usage", "the command is empty");
   checkedEnv(args.env);
 }

@@ -81,7 +81,7 @@ export interface CommandSpec<C, O extends Options, P extends Positionals, S exte
   readonly schema: (() => Promise<{ readonly default: S }>) | null;
   /** In which case several documents of that schema are printed, one on each line: "with --follow". */
   readonly jsonLines?: string;
-  /** Failures outside the remote command exit 255 here, as OpenSSH's own do: `exec` and `ssh`. */
+  /** Failures outside the remote command exit 255 here, as OpenSSH's own do: `exec`, `ssh`, `jobs wait`. */
   readonly remoteExitCode?: true;
   /** It never fails: wrong words and every error print nothing and exit 0, and under --json this document. */
   readonly silent?: { readonly json: Document<NoInfer<S>> };

@@ -1,6 +1,8 @@
 // Manual pages, written from the same declarations as help. Only the release reads this; the program carries none of it.
 // The macros are those of man(7), which groff, mandoc and busybox all know.
 import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { MEANINGS } from "../protocol/error-meanings.ts";
+import { EXIT_CODES, type ErrorCode } from "../protocol/errors.ts";
 import { outline } from "./document-line.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { commandSchema } from "./json-schema.ts";
@@ -63,7 +65,7 @@ export function programPage<C>(
         ),
       ),
     section("OPTIONS OF EVERY COMMAND", optionList(GLOBAL_OPTIONS)),
-    section("EXIT STATUS", exitStatus(false)),
+    section("EXIT STATUS", exitCodes()),
     section("SEE ALSO", seeAlso([...commands.map(([name]) => pageName(name)), "ssh"])),
   ]);
 }
@@ -125,7 +127,19 @@ function paragraphs(plain: string): string {
 function exitStatus(remote: boolean): string {
   return remote
     ? "The remote command's own; 128+n where signal n ended it; 255 for whatever went wrong outside of it."
-    : "0 for success. Each kind of failure has a number of its own; the project's README lists them.";
+    : "0 for success. Each kind of failure has a number of its own: see\n.BR runcode (1).";
+}
+
+function exitCodes(): string {
+  const failures = Object.entries(EXIT_CODES) as [ErrorCode, number][];
+  return list([
+    ["0", "it worked"],
+    ...failures.map(([code, exit]) => [`${exit} \\fB${code}\\fR`, MEANINGS[code]] as const),
+    [
+      "255",
+      "of exec, ssh and jobs wait: whatever went wrong outside of the remote command, whose own code they have otherwise",
+    ],
+  ]);
 }
 
 function seeAlso(pages: readonly string[]): string {

@@ -20,7 +20,7 @@ export interface Program<C> {
   context(flags: GlobalFlags, out: Output, command: Command<C>): C;
 }
 
-/** Failures outside the remote command of `exec` and `ssh`, as OpenSSH has them. */
+/** Failures outside the remote command of `exec`, `ssh` and `jobs wait`, as OpenSSH has them. */
 const NOT_THE_REMOTE_COMMANDS = 255;
 
 /** Takes argv after the program's name; gives the exit code. Never throws. */

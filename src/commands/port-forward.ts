@@ -34,6 +34,7 @@ export default defineCommand({
     ["runcode port-forward --cancel 5173", "end it"],
   ],
   schema: () => import("../protocol/output/port-forward.ts"),
+  jsonLines: "with --foreground: why it ended follows",
   async run(args, context) {
     const { list, cancel, foreground } = args;
     if (Number(list) + Number(cancel) + Number(foreground) > 1)

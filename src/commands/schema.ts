@@ -23,7 +23,8 @@ export default defineCommand({
       return { json: { schemas }, text: table(schemas.map(({ name, title }) => [name, title])) };
     }
     const asked = words.join(" ");
-    const found = all.find(({ name }) => name === asked || schemaFile(name) === asked);
+    const named = context.commandNamed(words) ?? asked;
+    const found = all.find(({ name }) => name === named || schemaFile(name) === asked);
     if (found) return { json: { ...found.schema }, text: JSON.stringify(found.schema, null, 2) };
     const { nearest } = await import("../cli/nearest.ts");
     const near = nearest(

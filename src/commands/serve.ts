@@ -46,6 +46,7 @@ export default defineCommand({
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
   schema: () => import("../protocol/output/serve.ts"),
+  jsonLines: "in the foreground: an error may follow once it serves",
   async run(args, context) {
     const { dataDirAt } = await import("../server/daemon/data-dir.ts");
     const { checkFlags } = await import("../server/daemon/options.ts");

@@ -1,6 +1,6 @@
 // A command that this server holds, told as a job of the workspace is: whoever asks for either gets the same answer.
 import { RuncodeError } from "../protocol/errors.ts";
-import type { Job, Logs } from "../ssh/jobs/index.ts";
+import { withoutHalf, type Job, type Logs, type Piece } from "../ssh/jobs/index.ts";
 import type { Running } from "./commands.ts";
 import type { StreamLog } from "./stream-log.ts";
 
@@ -31,23 +31,20 @@ function endOf(ended: Running["ended"]): Pick<Job, "state" | "exitCode" | "ended
   return { state: "lost", exitCode: null, endedBy: null };
 }
 
-/** Where to read each stream from: an offset, or so many bytes before its end. */
-export type From = number | { readonly last: number };
-
-export function logsOf(id: string, running: Running, from: { stdout: From; stderr: From }, most: number): Logs {
-  const job = jobOf(id, running);
-  const piece = (name: "stdout" | "stderr"): NonNullable<Logs["stdout"]> => {
-    const log = running[name];
-    const asked = from[name];
-    const wanted = typeof asked === "number" ? asked : Math.max(0, log.total - asked.last);
-    const { from: offset, bytes } = log.from(wanted, most);
-    return { offset, bytes, nextOffset: offset + bytes.length, skipped: Math.max(0, offset - wanted) };
+/** `from`: the offsets to read from; at most `most` bytes of each stream are given. */
+export function logsOf(
+  id: string,
+  running: Running,
+  from: { readonly stdout: number; readonly stderr: number },
+  most: number,
+): Logs {
+  const piece = (name: "stdout" | "stderr"): Piece => {
+    const { from: offset, bytes: kept } = running[name].from(from[name], most);
+    const toCome = running.ended === null || offset + kept.length < running[name].total;
+    const bytes = toCome ? withoutHalf(kept) : kept;
+    return { offset, bytes, nextOffset: offset + bytes.length, skipped: Math.max(0, offset - from[name]) };
   };
   const [stdout, stderr] = [piece("stdout"), piece("stderr")];
-  return {
-    job,
-    stdout,
-    stderr,
-    more: stdout.nextOffset < running.stdout.total || stderr.nextOffset < running.stderr.total,
-  };
+  const more = stdout.nextOffset < running.stdout.total || stderr.nextOffset < running.stderr.total;
+  return { job: jobOf(id, running), stdout, stderr, more };
 }

@@ -1,5 +1,6 @@
 // The frame of a command, on in-memory streams: as a terminal and as a pipe.
 import { Writable, Readable } from "node:stream";
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { commandsOf } from "../../src/cli/define.ts";
 import { run, type Program } from "../../src/cli/run.ts";
@@ -23,7 +24,7 @@ const greet = define({
   },
   rest: "command",
   examples: [["runcode greet ada", "says hello"]],
-  schema: null,
+  schema: async () => ({ default: v.object({ greeted: v.string() }) }),
   async run(args, seen) {
     seen.args = args;
     return { json: { greeted: args.name }, text: `hello ${args.name}` };

@@ -64,6 +64,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(await offered("install-path", "--shell", "")).toEqual(["bash", "fish", "sh", "zsh"]);
     expect(await offered("completion", "")).toEqual(["bash", "fish", "powershell", "zsh"]);
     expect(await offered("serve", "")).toContain("token");
+    expect(await offered("schema", "")).toEqual(expect.arrayContaining(["exec", "serve-token", "error"]));
   });
 
   test("offers the workspaces of the cache where one is wanted, and none whose name a shell would run", async () => {

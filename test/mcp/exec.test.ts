@@ -234,3 +234,132 @@ test("two workspaces are told apart, whatever is connected", async () => {
   await home.ok(["connect", "other"]);
   expect(await where({})).toBe(own);
 });
+
+interface Job {
+  readonly job_id: string;
+  readonly state: string;
+  readonly exit_code: number | null;
+  readonly ended_by: string | null;
+  readonly outlives_server?: boolean;
+}
+interface Logs extends Job {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly next_offset: string;
+  readonly more: boolean;
+}
+
+describe.each([
+  ["a command that is not held to its end", { yield_after_ms: 0 }, false],
+  ["a job in the background", { background: true }, true],
+])("%s", (_, how, outlives) => {
+  const begin = async (command: string, more: object = {}): Promise<string> => {
+    const ran = await exec({ command, ...how, ...more });
+    expect(ran).toMatchObject({
+      workspace: "desk",
+      status: "running",
+      job_id: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
+    return ran.job_id as string;
+  };
+  const status = async (id: string, wait_ms = 0): Promise<Job | undefined> =>
+    (await seat.ok<{ jobs: Job[] }>("job_status", { job_id: id, wait_ms })).jobs[0];
+
+  test("is waited for, and its exit code and output are there", async () => {
+    const id = await begin("until [ -e end-it ]; do sleep 0.1; done; echo out; echo err >&2; exit 5");
+    expect(await status(id)).toMatchObject({ state: "running", exit_code: null, outlives_server: outlives });
+    const waiting = status(id, 60_000);
+    await exec({ command: ["touch", "end-it"] });
+    expect(await waiting).toMatchObject({ job_id: id, state: "exited", exit_code: 5, ended_by: null });
+    expect(await seat.ok<Logs>("job_logs", { job_id: id })).toMatchObject({
+      workspace: "desk",
+      stdout: "out\n",
+      stderr: "err\n",
+      more: false,
+      exit_code: 5,
+    });
+    await exec({ command: ["rm", "end-it"] });
+  });
+
+  test("is followed piece by piece, each byte once", async () => {
+    const id = await begin("for i in 1 2 3 4 5; do echo ü$i; echo e$i >&2; sleep 0.2; done");
+    const all = { stdout: "", stderr: "" };
+    for (let since_offset = "0,0", more = true; more;) {
+      const logs: Logs = await seat.ok<Logs>("job_logs", { job_id: id, since_offset, wait_ms: 30_000, max_bytes: 256 });
+      all.stdout += logs.stdout;
+      all.stderr += logs.stderr;
+      ({ next_offset: since_offset, more } = logs);
+    }
+    expect(all).toEqual({ stdout: "ü1\nü2\nü3\nü4\nü5\n", stderr: "e1\ne2\ne3\ne4\ne5\n" });
+  });
+
+  test("is ended with all its processes", async () => {
+    const id = await begin("echo $$; sleep 1000 & echo $!; wait");
+    let pids: number[] = [];
+    for (let since_offset = "0,0"; pids.length < 2;) {
+      const logs: Logs = await seat.ok<Logs>("job_logs", { job_id: id, since_offset, wait_ms: 30_000 });
+      pids = [...pids, ...logs.stdout.split("\n").filter(Boolean).map(Number)];
+      since_offset = logs.next_offset;
+    }
+    expect(await seat.ok<Job>("job_kill", { job_id: id })).toMatchObject({ state: "exited", ended_by: "kill" });
+    await Promise.all(pids.map(gone));
+    expect(await seat.ok<Job>("job_kill", { job_id: id })).toMatchObject({ state: "exited" });
+  });
+
+  test("ends at its own time limit", async () => {
+    const id = await begin("sleep 1000", { timeout_ms: 1000 });
+    expect(await status(id, 60_000)).toMatchObject({ state: "exited", ended_by: "timeout" });
+  });
+
+  test("a wait that is over, and one that is cancelled, end nothing", async () => {
+    const id = await begin("sleep 1000");
+    expect(await status(id, 100)).toMatchObject({ state: "running" });
+    const cancel = new AbortController();
+    const waiting = seat.client.callTool(
+      { name: "job_status", arguments: { job_id: id, wait_ms: 600_000 } },
+      { signal: cancel.signal },
+    );
+    cancel.abort();
+    await expect(waiting).rejects.toThrow();
+    expect(await status(id)).toMatchObject({ state: "running" });
+    await seat.ok("job_kill", { job_id: id, signal: "KILL" });
+  });
+
+  test("stands among all jobs of its workspace, and of no other", async () => {
+    const id = await begin("true");
+    const ids = async (args: object): Promise<string[]> =>
+      (await seat.ok<{ jobs: Job[] }>("job_status", args as Record<string, unknown>)).jobs.map(({ job_id }) => job_id);
+    expect(await ids({})).toContain(id);
+    expect(await ids({ workspace: "other" })).not.toContain(id);
+    expect(await seat.text("job_status", {})).toContain(`${id}: `);
+  });
+});
+
+describe("jobs and the end of the server", () => {
+  test("a job in the background goes on and is found by the next one; a held command ends", async () => {
+    const first = await agent(home);
+    await first.ok("connect", { workspace: "desk" });
+    const start = async (how: object): Promise<string> =>
+      (await first.ok<Ran>("exec", { command: "echo $$; exec sleep 1000", ...how })).job_id as string;
+    const [held, job] = [await start({ yield_after_ms: 0 }), await start({ background: true })];
+    const pidOf = async (id: string): Promise<number> => {
+      for (;;) {
+        const { stdout } = await first.ok<Logs>("job_logs", { job_id: id, wait_ms: 30_000 });
+        if (stdout.includes("\n")) return Number(stdout);
+      }
+    };
+    const [ends, stays] = [await pidOf(held), await pidOf(job)];
+    await first.close();
+    await Promise.all([ends, first.pid].map(gone));
+    expect(lives(stays)).toBe(true);
+    expect(await seat.fails("job_status", { job_id: held })).toMatchObject({ error: "not_found" });
+    expect(await seat.ok("job_logs", { job_id: job })).toMatchObject({ state: "running", stdout: `${stays}\n` });
+    await seat.ok("job_kill", { job_id: job });
+    await gone(stays);
+  });
+
+  test.each(["job_status", "job_logs", "job_kill"])("%s of an id that is none", async (tool) => {
+    expect(await seat.fails(tool, { job_id: "0123456789abcdef" })).toMatchObject({ error: "not_found" });
+    expect(await seat.fails(tool, { job_id: "../../etc" })).toMatchObject({ error: "usage" });
+  });
+});

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BINARY, describeWith, testHome, type TestHome } from "../harness/index.ts";
+import { BINARY, checkDocuments, describeWith, testHome, type TestHome } from "../harness/index.ts";
 import { KINDS, installer, type Kind } from "../install/installer.ts";
 import { answering, packed, testRelease, type TestRelease } from "../install/release.ts";
 
@@ -57,6 +57,7 @@ const startUpgrade = (program: string, words: readonly string[], env: Record<str
     extendEnv: false,
     env: { ...home.env, RUNCODE_DOWNLOAD_BASE: release.base, ...env },
     reject: false,
+    stripFinalNewline: false,
     stdin: "ignore",
     timeout: 60_000,
   });
@@ -67,6 +68,7 @@ async function upgrade(
   env: Record<string, string> = {},
 ): Promise<Ended> {
   const { exitCode, stdout } = await startUpgrade(program, words, env);
+  checkDocuments(["upgrade", "--json", ...words], { stdout, exitCode: exitCode ?? -1 });
   return { exitCode, document: JSON.parse(stdout) as Record<string, unknown> };
 }
 

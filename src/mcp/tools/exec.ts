@@ -5,12 +5,13 @@ import type { Command } from "../../bundle/command.ts";
 import { detach } from "../../bundle/jobs.ts";
 import type { Session } from "../../bundle/session.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { printable, printableLines } from "../../protocol/text.ts";
+import { printable } from "../../protocol/text.ts";
 import { quoteArgv, quoteWord } from "../../ssh/quote.ts";
 import { checkedEnv } from "../../ssh/remote-command.ts";
 import type { Ended, Running } from "../commands.ts";
 import { flag, onWorkspace, text, within, words, workspace } from "../fields.ts";
 import { Failure } from "../results.ts";
+import { told } from "../written.ts";
 import { defineTool, type Answer, type Call } from "../tool.ts";
 
 const stream = (what: string) =>
@@ -176,14 +177,4 @@ function started({ title }: Session, id: string): Answer<v.InferOutput<typeof ou
     structured: { workspace: title, status: "running", job_id: id, ...nothing, duration_ms: 0 },
     text: `[started on ${title} as ${id}: job_status and job_logs with wait_ms tell what becomes of it]`,
   };
-}
-
-function told({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }, last: string): string {
-  const parts = [stdout, stderr === "" ? "" : `[stderr]\n${stderr}`, last];
-  return printableLines(
-    parts
-      .filter((part) => part !== "")
-      .map((part) => part.replace(/\n$/, ""))
-      .join("\n"),
-  );
 }

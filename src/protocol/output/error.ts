@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { MEANINGS } from "../error-meanings.ts";
 import { EXIT_CODES, type ErrorCode } from "../errors.ts";
-import { openOneOf, text } from "./fields.ts";
+import { jobId, openOneOf, text } from "./fields.ts";
 
 const CODES = Object.keys(EXIT_CODES) as ErrorCode[];
 
@@ -17,9 +17,10 @@ export default v.pipe(
         v.examples(["remote"]),
       ),
     ),
+    job_id: v.exactOptional(jobId("with exec --detach: the job that may have begun; runcode jobs logs tells")),
   }),
   v.description(
-    "The exit code is never 0 where this is printed: it is the code's own, and 255 for `exec` and `ssh`, whose other exit codes " +
+    "The exit code is never 0 where this is printed: it is the code's own, and 255 for `exec`, `ssh` and `jobs wait`, whose other exit codes " +
       "are the remote command's.",
   ),
 );

@@ -1,8 +1,8 @@
-// `exec`, and `ssh` with a command.
+// `exec`; without --detach that is also what `ssh` with a command prints.
 import * as v from "valibot";
-import { count, flag, id, text } from "./fields.ts";
+import { count, flag, id, jobId, text } from "./fields.ts";
 
-const Exec = v.pipe(
+export const Exec = v.pipe(
   v.object({
     exit_code: v.pipe(
       v.number(),
@@ -25,5 +25,14 @@ const Exec = v.pipe(
   ),
 );
 
-export default Exec;
+export default v.union([
+  Exec,
+  v.pipe(
+    v.object({
+      job_id: jobId("the job that runs the command now"),
+      workspace_id: id("the workspace that it runs on"),
+    }),
+    v.title("--detach"),
+  ),
+]);
 export type ExecDocument = v.InferOutput<typeof Exec>;

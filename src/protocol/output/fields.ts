@@ -16,6 +16,8 @@ export const port = (what: string) =>
   v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535), v.description(what));
 /** A moment as RFC 3339 has it, in UTC: 2026-01-31T12:00:00.000Z. */
 export const moment = (what: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(what));
+/** What `exec --detach` gives: 16 hexadecimal digits. */
+export const jobId = (what: string) => v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/), v.description(what));
 export const sha256 = (what: string) => v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/), v.description(what));
 
 /** One of these words and never another: a new one would break who reads it. */

@@ -61,9 +61,9 @@ export async function ask(target: SshTarget, question: Question): Promise<Sectio
   return sections;
 }
 
-/** The error for an answer that is none. */
+/** The error for an answer that is none. It has no phase: the connection is well, and to ask again would not help. */
 export function unreadable(what: string): RuncodeError {
   return new RuncodeError("ssh_failed", `the workspace's answer about jobs cannot be read: ${printable(what)}`, {
-    phase: "remote",
+    hint: "jobs need a POSIX shell at /bin/sh there",
   });
 }

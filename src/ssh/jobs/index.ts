@@ -8,7 +8,7 @@ import { printable } from "../../protocol/text.ts";
 import { newId } from "../id.ts";
 import { quoteArgv } from "../quote.ts";
 import type { SshTarget } from "../target.ts";
-import { isId, readJob, whole, type Job, type Section } from "./answer.ts";
+import { isId, readJob, whole, type Job, type Section, type StreamSize } from "./answer.ts";
 import { ask, unreadable } from "./ask.ts";
 import { BEGIN, KILL, LIST, LOGS, REMOVE, START, SUPERVISE, WAIT } from "./scripts.ts";
 
@@ -125,14 +125,18 @@ export interface LogsRequest extends Asking {
   readonly waitMs?: number;
   /** Of each stream, at most; 1 MiB when left out. */
   readonly maxBytes?: number;
+  /** While more is to come, a UTF-8 character is not given in half. */
+  readonly wholeCharacters?: boolean;
 }
 
 export interface Piece {
-  /** Of the first byte. It lies behind what was asked for where what was there before has been let go. */
+  /** Of the first byte. */
   readonly offset: number;
   readonly bytes: Uint8Array;
   /** To be asked for next. */
   readonly nextOffset: number;
+  /** So many bytes before it were asked for and have been let go. */
+  readonly skipped: number;
 }
 
 export interface Logs {
@@ -141,34 +145,52 @@ export interface Logs {
   /** Null where it was not asked for. */
   readonly stdout: Piece | null;
   readonly stderr: Piece | null;
-  /** There was more than is given here. */
+  /** There is more already than is given here. */
   readonly more: boolean;
 }
 
+/** What one answer gives of each stream where nothing else is asked for. In bytes. */
 const PIECE_BYTES = 1024 * 1024;
 
-/** What a job wrote, from somewhere on; one question of a long poll. Throws as `jobStatus`. */
+/** What a job wrote, from somewhere on and without a gap; one question of a long poll. Throws as `jobStatus`. */
 export async function jobLogs(target: SshTarget, id: string, request: LogsRequest): Promise<Logs> {
-  const { stdout, stderr, signal, waitMs = 0, maxBytes = PIECE_BYTES } = request;
+  const { signal, waitMs = 0, maxBytes = PIECE_BYTES, wholeCharacters = false } = request;
   const sections = await ask(target, {
     script: LOGS,
-    parameters: [checkedPrefix(id), naps(waitMs), String(maxBytes), fromWord(stdout), fromWord(stderr)],
+    parameters: [checkedPrefix(id), naps(waitMs), String(maxBytes), fromWord(request.stdout), fromWord(request.stderr)],
     signal,
     waitMs: naps.worst(waitMs),
     most: 2 * maxBytes + 64 * 1024,
   });
   const job = theJob(sections);
-  const pieces = {
-    stdout: pieceOf(sections, "stdout", stdout, maxBytes),
-    stderr: pieceOf(sections, "stderr", stderr, maxBytes),
+  const pieceFor = (name: "stdout" | "stderr"): Piece | null => {
+    const asked = request[name];
+    if (asked === null) return null;
+    const section = sections?.find((each) => each.name === name);
+    const offset = whole(section?.detail);
+    if (section === undefined || offset === null || section.body.length > maxBytes)
+      throw unreadable(`${name} is missing`);
+    const toCome = job.state === "running" || offset + section.body.length < job[name].bytes;
+    const bytes = wholeCharacters && toCome ? withoutHalf(section.body) : section.body;
+    const skipped = typeof asked === "number" ? Math.max(0, offset - asked) : 0;
+    return { offset, bytes, nextOffset: offset + bytes.length, skipped };
   };
-  return {
-    job,
-    ...pieces,
-    more:
-      (pieces.stdout !== null && pieces.stdout.bytes.length > 0 && pieces.stdout.nextOffset < job.stdout.bytes) ||
-      (pieces.stderr !== null && pieces.stderr.bytes.length > 0 && pieces.stderr.nextOffset < job.stderr.bytes),
-  };
+  const [stdout, stderr] = [pieceFor("stdout"), pieceFor("stderr")];
+  const left = (piece: Piece | null, { bytes }: StreamSize): boolean =>
+    piece !== null && piece.bytes.length > 0 && piece.nextOffset < bytes;
+  return { job, stdout, stderr, more: left(stdout, job.stdout) || left(stderr, job.stderr) };
+}
+
+/** Takes bytes; gives them without a UTF-8 character that has begun and not ended at their end. */
+export function withoutHalf(bytes: Buffer): Buffer {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if (byte < 0x80) break;
+    if (byte < 0xc0) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return length > back ? bytes.subarray(0, -back) : bytes;
+  }
+  return bytes;
 }
 
 /** Signals that `killJob` may begin with. */
@@ -236,12 +258,4 @@ function theJob(sections: readonly Section[] | null): Job {
   const [job] = jobsIn(sections);
   if (job === undefined || !isId(job.id)) throw unreadable("it is about no job");
   return job;
-}
-
-function pieceOf(sections: readonly Section[] | null, name: string, asked: From, most: number): Piece | null {
-  if (asked === null) return null;
-  const section = sections?.find((each) => each.name === name);
-  const offset = whole(section?.detail);
-  if (section === undefined || offset === null || section.body.length > most) throw unreadable(`${name} is missing`);
-  return { offset, bytes: section.body, nextOffset: offset + section.body.length };
 }

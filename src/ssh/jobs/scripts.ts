@@ -327,7 +327,7 @@ say done
 /**
  * $1 key, $2 the beginning of an id, $3 for how many fifths of a second to wait for something new, $4 how many bytes of each stream at most; $5 and
  * $6 from where in stdout and stderr: an offset, `-n` for the last n lines, or `x` for not at all. Says the job, as it was before the
- * streams were read, and of each stream where what follows begins. It may be less than there is.
+ * streams were read, and of each stream where what follows begins. It is without a gap, and may be less than there is.
  */
 export const LOGS = `
 key=$1
@@ -358,20 +358,32 @@ while look "$d" && [ "$STATE" = running ] && [ "$n" -gt 0 ] && ! new stdout "$o"
   n=$((n - 1))
 done
 emit() {
-  at=$2
-  for f in "$d/$1".1${DIGITS}; do
+  stream=$1 at=$2 to=-1 skip=0
+  set --
+  for f in "$d/$stream".1${DIGITS}; do
     [ -f "$f" ] && [ ! -L "$f" ] || continue
-    b=$((\${f##*.} - ${BASE})) size=$(($(wc -c <"$f")))
-    [ "$at" -ge "$b" ] || at=$b
-    if [ "$at" -lt $((b + size)) ]; then
-      say "$1" "$at"
-      tail -c +$((at - b + 1)) "$f" 2>/dev/null | head -c "$most"
-      return
+    b=$((\${f##*.} - ${BASE}))
+    end=$((b + $(wc -c <"$f")))
+    if [ "$to" -lt 0 ]; then
+      [ "$end" -gt "$at" ] || continue
+      [ "$at" -ge "$b" ] || at=$b
+      skip=$((at - b))
+    else
+      [ "$b" -eq "$to" ] && [ $((to - at)) -lt "$most" ] || break
     fi
+    to=$end
+    set -- "$@" "$f"
   done
-  length "$1"
-  [ "$at" -le "$N" ] || at=$N
-  say "$1" "$at"
+  if [ "$to" -lt 0 ]; then
+    length "$stream"
+    [ "$at" -le "$N" ] || at=$N
+  fi
+  say "$stream" "$at"
+  # A piece that went away meanwhile ends it: what follows would stand at the wrong offset.
+  for f do
+    tail -c +$((skip + 1)) "$f" 2>/dev/null || break
+    skip=0
+  done | head -c "$most"
 }
 tell
 [ "$o" = x ] || emit stdout "$o"
