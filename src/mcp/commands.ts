@@ -40,7 +40,7 @@ export interface Begin {
 }
 
 /** Commands that have ended and are still remembered. */
-const REMEMBERED = 32;
+const REMEMBERED = 16;
 
 export class Commands {
   readonly #kept = new Map<string, Running>();

@@ -46,6 +46,7 @@ export function addResources(server: McpServer, calls: Calls): void {
         name: title,
       })),
     }),
+    complete: { name: async (begun) => (await calls.titles()).filter((title) => title.startsWith(begun)) },
   });
   server.registerResource("workspace-context", template, { title: "A workspace", ...WHAT }, (uri, { name }, context) =>
     read(uri, context, decodeURIComponent(String(name))),

@@ -15,6 +15,9 @@ import { addResources } from "./resources.ts";
 import type { McpDeps, Tool } from "./tool.ts";
 import { TOOLS } from "./tools/index.ts";
 
+/** A client that sends more than this in one message is hung up on: it is the content of a file that `write` takes. In bytes. */
+const LONGEST_MESSAGE = 64 * 1024 * 1024;
+
 export interface ServeOptions {
   readonly streams: Streams;
   readonly version: string;
@@ -33,7 +36,7 @@ export async function serveMcp(
 ): Promise<void> {
   const calls = new Calls(deps, allowed);
   onHurry(() => calls.hurry());
-  const transport = new StdioServerTransport(streams.stdin, streams.stdout);
+  const transport = new StdioServerTransport(streams.stdin, streams.stdout, { maxBufferSize: LONGEST_MESSAGE });
   const connection = serveStdio(() => server(calls, version), {
     transport,
     onerror: ({ message }) => onError(message),

@@ -24,7 +24,7 @@ export class StreamLog {
   }
 
   add(bytes: Uint8Array): void {
-    // A copy, since the channel uses its buffer again.
+    // A copy, so that a few bytes do not hold on to the whole buffer that they came in.
     const all = Buffer.from(bytes);
     this.total += all.length;
     const first = all.subarray(0, HEAD - this.#headLength);

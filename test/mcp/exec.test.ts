@@ -219,6 +219,19 @@ describe("while a command runs", () => {
   });
 });
 
+test("first calls at once share what they need, and each is answered", async () => {
+  await home.workspace("fresh");
+  const own = await agent(home);
+  try {
+    const all = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => own.ok<Ran>("exec", { command: `echo ${i}`, workspace: "fresh" })),
+    );
+    expect(all.map(({ workspace, stdout }) => `${workspace} ${stdout}`)).toEqual(all.map((_, i) => `fresh ${i}\n`));
+  } finally {
+    await own.close();
+  }
+});
+
 test("two workspaces are told apart, whatever is connected", async () => {
   await home.workspace("other");
   const where = async (args: object): Promise<string> => {

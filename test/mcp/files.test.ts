@@ -69,7 +69,7 @@ describe("read", () => {
   test("keeps to its bound, at the end of a line", async () => {
     await place("read/large", `${"x".repeat(999)}\n`.repeat(1000));
     const part = await seat.ok<Read>("read", { path: "read/large" });
-    expect(part.content.length).toBeLessThanOrEqual(256 * 1024);
+    expect(part.content.length).toBeLessThanOrEqual(64 * 1024);
     expect(part).toMatchObject({ next_offset: part.content.length / 1000 + 1, total_lines: 1000 });
     expect(part.content.endsWith("x\n")).toBe(true);
   });
@@ -109,7 +109,7 @@ describe("read", () => {
   });
 
   test("a line that is longer than all that may be given is told so", async () => {
-    await place("read/one-line", "y".repeat(300 * 1024));
+    await place("read/one-line", "y".repeat(70 * 1024));
     expect(await seat.fails("read", { path: "read/one-line" })).toMatchObject({ error: "conflict" });
   });
 });
@@ -136,6 +136,12 @@ describe("write", () => {
     for (const name of names) await seat.ok("write", { path: `write/names/${name}`, content: name });
     for (const name of names) expect(await readFile(at("write/names", name), "utf8")).toBe(name);
     await expect(stat(at("pwned"))).rejects.toThrow();
+  });
+
+  test("takes more than ten megabytes in one message", async () => {
+    const content = `${"z".repeat(1023)}\n`.repeat(12 * 1024);
+    expect(await seat.ok("write", { path: "write/large", content })).toMatchObject({ bytes: content.length });
+    expect((await stat(at("write/large"))).size).toBe(content.length);
   });
 
   test.each([

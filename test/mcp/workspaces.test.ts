@@ -75,6 +75,9 @@ describe("context", () => {
       "runcode://workspace/desk/context",
       "runcode://workspace/sleepy/context",
     ]);
+    const ref = { type: "ref/resource" as const, uri: "runcode://workspace/{name}/context" };
+    const { completion } = await seat.client.complete({ ref, argument: { name: "name", value: "de" } });
+    expect(completion.values).toEqual(["desk"]);
     await expect(read("runcode://workspace/nobody/context")).rejects.toMatchObject({ data: { error: "not_found" } });
     await expect(read("runcode://elsewhere")).rejects.toThrow();
   });

@@ -19,7 +19,7 @@ export default defineTool({
   input: v.strictObject({
     pattern: words("the pattern, of paths below path"),
     path: v.optional(remotePath("the directory to look in"), "."),
-    limit: within(1, 10_000, 1000, "how many to give"),
+    limit: within(1, 10_000, 500, "how many to give"),
     workspace,
   }),
   output: v.object({

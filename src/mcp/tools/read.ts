@@ -8,7 +8,7 @@ import { defineTool, READS } from "../tool.ts";
 
 const LINES = 2000;
 /** What one call gives, in bytes. */
-const MOST = 256 * 1024;
+const MOST = 64 * 1024;
 
 const whole = (what: string) => v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description(what)));
 
