@@ -46,6 +46,8 @@ export interface Context {
   /** The active control plane with a token that is not stored yet. Throws `unauthorized` when no header can hold it. */
   apiWith(token: string): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
+  /** The same with nothing built yet: for a command that lives long, so that a login or another profile meanwhile counts. */
+  anew(): Context;
 }
 
 export const defineCommand = commandsOf<Context>();

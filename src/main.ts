@@ -95,7 +95,7 @@ function buildContext(
   asked: { readonly flags: GlobalFlags; readonly newProfile: boolean },
   out: Output,
   streams: Streams,
-  { signal, drains }: Interruption,
+  interruption: Pick<Context, "signal" | "drains">,
 ): Context {
   const { env, platform } = process;
   const { flags } = asked;
@@ -116,8 +116,9 @@ function buildContext(
     clock: systemClock,
     flags,
     out,
-    signal,
-    drains,
+    signal: interruption.signal,
+    drains: interruption.drains,
+    anew: () => buildContext(asked, out, streams, interruption),
     commands: lazy(async () => {
       const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));

@@ -31,7 +31,6 @@ export async function runCommand(
   command: Command,
   insist = false,
 ): Promise<{ exit: number; json?: ExecDocument }> {
-  mustMayExec(session);
   const hurry = new AbortController();
   deps.drains(() => hurry.abort());
   const { stdin } = deps.streams;
@@ -41,8 +40,7 @@ export async function runCommand(
     stop: { signal: deps.signal, hurry: hurry.signal },
   };
   const sessions = await deps.sessions();
-  const run = (output: OutputSink): Promise<CommandExit> =>
-    onGoodSession(sessions, session, (good) => runRemote(good, { ...request, output }), deps.signal);
+  const run = (output: OutputSink): Promise<CommandExit> => runOn(sessions, session, { ...request, output });
 
   if (!deps.flags.json) return { exit: exitCodeOf(await run(passOn(deps.streams))) };
   const started = performance.now();
@@ -65,6 +63,12 @@ export async function runCommand(
       workspace_id: session.workspaceId,
     },
   };
+}
+
+/** Runs it once on a session that is made good first. Throws `forbidden`, and what `runRemote`, minting and the opening of a master throw. */
+export async function runOn(sessions: Sessions, session: Session, request: RunRequest): Promise<CommandExit> {
+  mustMayExec(session);
+  return onGoodSession(sessions, session, (good) => runRemote(good, request), request.stop.signal);
 }
 
 /** Throws `forbidden` where the session was not given commands. */
@@ -97,8 +101,12 @@ export class Capture {
     this.#length += kept.length;
   }
 
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
   /** Bytes that are no UTF-8 are shown as U+FFFD; a character that the limit cut in two is left out. */
   text(): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(this.#parts), { stream: this.truncated });
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(), { stream: this.truncated });
   }
 }

@@ -1,5 +1,6 @@
-// A session as `connect`, `current` and `status` print it: one set of field names.
+// A session as `connect`, `current` and `status` print it, and a workspace as `list` does: one set of field names.
 import type { SessionDocument } from "../protocol/output/session.ts";
+import type { Workspace } from "../protocol/workspace.ts";
 import type { Attachment, Session } from "./session.ts";
 
 /** Gives the object for `--json`. Nothing secret is in it. */
@@ -29,4 +30,9 @@ export function describeAttachment(attachment: Attachment, session: Session | nu
     cwd: attachment.cwd,
     attached_at: new Date(attachment.attachedAt).toISOString(),
   };
+}
+
+export function describeWorkspace(workspace: Workspace) {
+  const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
+  return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
 }

@@ -39,6 +39,7 @@ export const COMMANDS: Registry<Context> = {
   run: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   shell: { load: () => import("./ssh.ts"), hidden: true, aliasOf: "ssh" },
   context: { load: () => import("./context.ts") },
+  mcp: { load: () => import("./mcp.ts") },
   proxy: { load: () => import("./proxy.ts"), hidden: true },
   schema: { load: () => import("./schema.ts") },
   upgrade: { load: () => import("./upgrade.ts") },
@@ -54,7 +55,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["Run", ["exec", "ssh", "context"]],
   ["Long commands", ["jobs", "jobs logs", "jobs wait", "jobs kill", "jobs rm"]],
   ["Files and ports", ["put", "get", "write", "port-forward"]],
-  ["Editors and agents", ["config-ssh", "install-skill", "install-statusline", "statusline"]],
+  ["Editors and agents", ["mcp", "config-ssh", "install-skill", "install-statusline", "statusline"]],
   ["Maintenance", ["doctor", "install-path", "completion", "clean", "schema", "upgrade"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -13,21 +13,19 @@ const entries = {
   direction: oneOf(["local", "reverse"], "local: this machine listens; reverse: the workspace does"),
   workspace: text("the workspace's title"),
 };
-const Forward = v.object(entries);
+export const Forward = v.object(entries);
+export const StandingForward = v.object({
+  ...entries,
+  alive: flag("whether it works now"),
+  expires_at: moment("when the session's key, and the forward with it, ends unless it is renewed"),
+});
 export type ForwardDocument = v.InferOutput<typeof Forward>;
 
 export default v.union([
   v.object({ forwards: list(Forward, "those that were asked for") }),
   v.pipe(
     v.object({
-      forwards: list(
-        v.object({
-          ...entries,
-          alive: flag("whether it works now"),
-          expires_at: moment("when the session's key, and the forward with it, ends unless it is renewed"),
-        }),
-        "every forward of this machine, or of the workspace that was named",
-      ),
+      forwards: list(StandingForward, "every forward of this machine, or of the workspace that was named"),
     }),
     v.title("--list"),
   ),

@@ -182,7 +182,7 @@ export async function jobLogs(target: SshTarget, id: string, request: LogsReques
 }
 
 /** Takes bytes; gives them without a UTF-8 character that has begun and not ended at their end. */
-function withoutHalf(bytes: Buffer): Buffer {
+export function withoutHalf(bytes: Buffer): Buffer {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] as number;
     if (byte < 0x80) break;

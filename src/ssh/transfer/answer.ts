@@ -47,6 +47,10 @@ export function answerError({ word, detail }: Answer, shown: string, workdir: st
       return new RuncodeError("conflict", `${there} exists on the workspace`, {
         hint: "leave out --no-clobber to replace it",
       });
+    case "changed":
+      return new RuncodeError("conflict", `${shown} was changed by somebody else meanwhile; nothing was changed`, {
+        hint: "read it again",
+      });
     case "damaged":
       return new RuncodeError("io", `${shown}: what arrived is not what was sent; nothing was changed`, {
         hint: "try again; if it happens twice, the workspace's disk is not to be trusted",

@@ -92,6 +92,16 @@ function read(fd: number, buffer: Buffer, shown: string): number {
   }
 }
 
+/** What is in memory already. */
+export function bufferSource(bytes: Uint8Array): Source {
+  return async (write, signal, onProgress) => {
+    signal.throwIfAborted();
+    if (bytes.length > 0 && !(await write(bytes))) return undefined;
+    onProgress?.(bytes.length);
+    return { bytes: bytes.length, sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex") };
+  };
+}
+
 /** A stream whose length nobody knows before its end. */
 export function streamSource(stream: Input): Source {
   return async (write, signal, onProgress) => {
