@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { askJobs, describeLogs } from "../../bundle/jobs.ts";
-import LogsDocument from "../../protocol/output/jobs-logs.ts";
+import JobOutput from "../../protocol/output/jobs-logs.ts";
 import { jobLogs, type Logs } from "../../ssh/jobs/index.ts";
 import { logsOf } from "../as-jobs.ts";
 import { jobId, onWorkspace, waitMs, within as between, workspace } from "../fields.ts";
@@ -29,7 +29,7 @@ something new while the job runs. Of very long output the beginning and the end 
     wait_ms: waitMs("there is something new, or the job has ended"),
     workspace,
   }),
-  output: v.object({ ...onWorkspace, ...LogsDocument.entries }),
+  output: v.object({ ...onWorkspace, ...JobOutput.entries }),
   async run({ job_id: id, since_offset: since, max_bytes: most, wait_ms: waitMs, workspace }, call) {
     const [stdout = 0, stderr = 0] = since.split(",").map(Number);
     const held = call.commands.find(id);
