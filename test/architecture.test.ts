@@ -26,6 +26,10 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     ["context", "version", "upgrade", "platform", "protocol"],
     "the one command that replaces the program, and needs nothing of what the program is for",
   ],
+  "commands/install-skill": [
+    ["context", "skill", "platform", "protocol"],
+    "the one command that carries the agents' skill, and knows nothing of what that teaches",
+  ],
   "commands/index": [["commands", "cli", "context"], "the table names every command, and nothing but commands"],
   "commands/serve": [
     ["context", "version", "cli", "bundle", "ssh", "api", "platform", "protocol", "server"],

@@ -68,17 +68,21 @@ function accept(flag: string, option: Option, value: string | undefined, before:
   if (value === undefined) throw new RuncodeError("usage", `${flag} needs a value: ${flag} ${option.placeholder}`);
   switch (option.kind) {
     case "list":
-      return [...(before as string[]), value];
+      return [...(before as string[]), choice(flag, option, value)];
     case "integer":
       return integer(flag, value, option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER);
     case "seconds":
       return seconds(flag, value);
     case "string":
-      if (option.choices && !option.choices.includes(value)) {
-        throw new RuncodeError("usage", `${flag} takes one of ${option.choices.join(", ")}`);
-      }
-      return value;
+      return choice(flag, option, value);
   }
+}
+
+function choice(flag: string, { choices }: { choices?: readonly string[] }, value: string): string {
+  if (choices && !choices.includes(value)) {
+    throw new RuncodeError("usage", `${flag} takes one of ${choices.join(", ")}`);
+  }
+  return value;
 }
 
 function integer(flag: string, value: string, min: number, max: number): number {

@@ -24,7 +24,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
   get a b c -o dir    become dir/a, dir/b, dir/c`.trim(),
   positionals: { remote: { arity: "many", summary: "paths on the workspace", complete: "remote" } },
   options: {
-    out: { kind: "string", short: "o", placeholder: "path", summary: "where to; - is stdout" },
+    out: { kind: "string", short: "o", placeholder: "path", summary: "where to; - is stdout", complete: "local" },
     recursive: { kind: "flag", short: "r", summary: "directories with all that is in them" },
     noClobber: { kind: "flag", summary: "fail instead of replacing a file that is there" },
     workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },

@@ -22,7 +22,11 @@ What goes where is decided by the words alone, so that doing it twice gives the 
   put -r . name       the content of this directory becomes name
   put a b c dir       become dir/a, dir/b, dir/c`.trim(),
   positionals: {
-    paths: { arity: "many", summary: "local paths (- for stdin), then the one on the workspace", complete: "local" },
+    paths: {
+      arity: "many",
+      summary: "local paths (- for stdin), then the one on the workspace",
+      complete: "local, then remote",
+    },
   },
   options: {
     recursive: { kind: "flag", short: "r", summary: "directories with all that is in them" },

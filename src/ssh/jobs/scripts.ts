@@ -79,14 +79,27 @@ members() {
   done
 }
 signal() { for p in $M; do kill -s "$1" "$p"; done 2>/dev/null; }
+remain() {
+  for p in $M; do
+    if [ ! -r /proc/self/stat ]; then kill -0 "$p" 2>/dev/null && return 0
+    elif stat_of "$p" && [ "$S" != Z ]; then return 0
+    fi
+  done
+  return 1
+}
 # A signal and how many seconds until KILL.
 finish() {
   members
   signal "$1"
   signal CONT
   i=0
-  while members; [ -n "$M" ] && [ "$i" -lt $(($2 * 5 + 20)) ]; do
-    [ "$i" -lt $(($2 * 5)) ] || signal KILL
+  while [ "$i" -lt $(($2 * 5)) ] && remain; do
+    nap
+    i=$((i + 1))
+  done
+  i=0
+  while members; [ -n "$M" ] && [ "$i" -lt 20 ]; do
+    signal KILL
     nap
     i=$((i + 1))
   done

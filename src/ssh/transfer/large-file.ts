@@ -77,8 +77,8 @@ async function hashThere(
   try {
     const [output, { stderr }] = await Promise.all([readAnswers(content.stdout), content.ended]);
     const answer = findAnswer(output, key);
-    // tee goes on to the end when the disk is full and says so here only.
-    if (/^tee: /m.test(stderr)) return { word: "io", detail: stderr };
+    // When the disk is full, they say so here only.
+    if (/^(?:tee|cat): /m.test(stderr)) return { word: "io", detail: stderr };
     return answer ?? { word: "cut", detail: stderr };
   } finally {
     clearInterval(watch);
