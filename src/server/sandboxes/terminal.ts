@@ -21,6 +21,12 @@ const HIGH_WATER = 256 * 1024;
  * the ^S that should stop it then waits behind that input.
  */
 const UNREAD_MOST = 128 * 1024 * 1024;
+/**
+ * The kernel hands input to the terminal from a queue of its own, which on a busy machine comes late: our ^S may take effect
+ * after the output was let go on, and nobody would let it go on then. So that is done again, at intervals that double.
+ */
+const FIRST_AGAIN_MS = 20;
+const LAST_AGAIN_MS = 5000;
 /** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
 const LINGER_MS = 100;
 /** Between the hang-up and the certain end. */
@@ -34,6 +40,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   let stopped: { readonly ixonWasOn: boolean } | null = null;
   let last = 0;
   let lingering: NodeJS.Timeout | undefined;
+  let again: NodeJS.Timeout | undefined;
 
   const stdout = new Readable({
     highWaterMark: HIGH_WATER,
@@ -47,12 +54,14 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
         if (stopped.ixonWasOn) {
           terminal.inputFlags |= IXON;
           if (process.platform !== "linux") terminal.write(XON);
+          else goOnAgain(FIRST_AGAIN_MS);
         }
       }
       stopped = null;
       if (!running) linger();
     },
     destroy: (error, done) => {
+      clearTimeout(again);
       input.close();
       terminal.close();
       done(error);
@@ -61,6 +70,8 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   const stdin = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       last = chunk.at(-1) ?? last;
+      // Whoever stops it by hand wants it to stay stopped.
+      if (chunk.includes(XOFF)) clearTimeout(again);
       if (terminal.closed) return done();
       input.give(chunk, done);
     },
@@ -70,9 +81,19 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       done();
     },
   });
+  const goOnAgain = (afterMs: number): void => {
+    clearTimeout(again);
+    again = setTimeout(() => {
+      if (stopped || terminal.closed || !(terminal.inputFlags & IXON)) return;
+      terminal.inputFlags &= ~IXON;
+      terminal.inputFlags |= IXON;
+      if (afterMs < LAST_AGAIN_MS) goOnAgain(afterMs * 2);
+    }, afterMs);
+  };
   const input = terminalInput((bytes) => terminal.write(bytes));
   const end = (): void => {
     clearTimeout(lingering);
+    clearTimeout(again);
     input.close();
     if (!stdout.readableEnded && !stdout.destroyed) stdout.push(null);
     if (!terminal.closed) terminal.close();
