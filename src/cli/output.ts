@@ -80,7 +80,9 @@ export class Output {
   /** Starts a phase. On a terminal it is a spinner; elsewhere one line; under --quiet or --json nothing. */
   async progress(text: string): Promise<Progress> {
     if (this.quiet || this.json) return SILENT;
-    if (this.#streams.stderr.isTTY && this.#env["TERM"] !== "dumb" && !this.#env["CI"]) {
+    const { stderr } = this.#streams;
+    // A terminal of no width (script without a terminal of its own) would have ora erase lines for ever.
+    if (stderr.isTTY && this.#env["TERM"] !== "dumb" && !this.#env["CI"] && stderr.columns) {
       const { default: ora } = await import("ora");
       const spinner = ora({
         text: printable(text),

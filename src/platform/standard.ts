@@ -47,6 +47,11 @@ class StandardOutlet implements Outlet {
     return isTerminal(this.#fd);
   }
 
+  get columns(): number {
+    // Asked only where a spinner is about to be drawn, which takes these streams anyhow.
+    return (this.#fd === 1 ? process.stdout : process.stderr).columns ?? 0;
+  }
+
   write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): void {
     const waiting = this.#last ? this.#last.then(() => this.#put(chunk)) : this.#put(chunk);
     if (waiting === undefined) return done?.(this.#lost);

@@ -6,6 +6,8 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
 
 export interface Outlet {
   readonly isTTY?: boolean;
+  /** A terminal's width; 0 or undefined where nobody knows it. */
+  readonly columns?: number;
   /** Takes bytes or text, in order; `done` is called once they have been passed on, or never will be: with the reason then. */
   write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
 }

@@ -3,6 +3,7 @@ import { Writable, Readable } from "node:stream";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { commandsOf } from "../../src/cli/define.ts";
+import { Output } from "../../src/cli/output.ts";
 import { run, type Program } from "../../src/cli/run.ts";
 import { EXIT_CODES, RuncodeError, type ErrorCode } from "../../src/protocol/errors.ts";
 
@@ -241,4 +242,13 @@ describe("help", () => {
     expect((await drive(["--version"])).stdout).toBe("9.9.9\n");
     expect((await drive(["--json", "--version"])).stdout).toBe('{"version":"9.9.9"}\n');
   });
+});
+
+test("a terminal of no width gets lines in place of a spinner", async () => {
+  let said = "";
+  const stderr = { isTTY: true, columns: 0, write: (chunk: string | Uint8Array) => void (said += String(chunk)) };
+  const streams = { stdin: Readable.from([]), stdout: stderr, stderr };
+  const progress = await new Output({ streams, env: {}, json: false, quiet: false }).progress("Connecting");
+  progress.done("There");
+  expect(said).toBe("Connecting\nThere\n");
 });
