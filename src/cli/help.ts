@@ -1,7 +1,7 @@
 // Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
 import { Command as Page, Help } from "commander";
 import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
-import { outline } from "./document-line.ts";
+import { outline } from "./outline.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { commandSchema, type JsonSchema } from "./json-schema.ts";
 

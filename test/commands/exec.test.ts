@@ -413,13 +413,13 @@ describeWith("ssh")("exec", () => {
   describe("the hot path loads nothing that it does not use", () => {
     const allowed: Record<string, RegExp> = {
       "exec -- true":
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|by-client|survey)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|by-client|survey)|cli\/(help|json-schema|outline)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
       current:
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|channel|run)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|channel|run)|cli\/(help|json-schema|outline)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
       statusline:
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh|bundle\/(sessions|cache|mint)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store|settings))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh|bundle\/(sessions|cache|mint)|cli\/(help|json-schema|outline)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store|settings))/,
       "proxy 4294967295":
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|ssh\/(transfer|channel|run|by-client)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/prompt)/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|ssh\/(transfer|channel|run|by-client)|cli\/(help|json-schema|outline)|protocol\/(output|error-meanings)|platform\/prompt)/,
     };
     test.each(Object.keys(allowed))("%s", async (command) => {
       const list = path.join(client.home.dir, `loaded-${randomBytes(4).toString("hex")}`);
