@@ -140,8 +140,13 @@ function buildContext(
       return tokenStore({ configDir: paths.config, flag: flags.token, env, keychain });
     }),
     api: lazy(async () => {
-      const { apiBase } = await context.settings();
-      const found = await (await context.tokens()).get(apiBase);
+      // The module that will be asked for next is loaded meanwhile.
+      const [{ apiBase }, tokens] = await Promise.all([
+        context.settings(),
+        context.tokens(),
+        import("./api/client.ts"),
+      ]);
+      const found = await tokens.get(apiBase);
       if (!found)
         throw new RuncodeError("no_token", `there is no token for ${apiBase}`, { hint: "run: runcode login" });
       return context.apiWith(found.token);
