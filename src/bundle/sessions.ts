@@ -1,10 +1,10 @@
 // The sessions of one control plane: found in the cache or minted, one writer per workspace at a time.
 import { createHash } from "node:crypto";
-import { lstat, readdir, rm } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import path from "node:path";
 import type { ControlPlane } from "../api/control-plane.ts";
 import type { Clock } from "../platform/clock.ts";
-import { errno, ioError, withLock } from "../platform/files.ts";
+import { errno, ioError, removeTree, withLock } from "../platform/files.ts";
 import { SESSION_MARGIN_MS, SESSION_TTL_SECONDS } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { closeMaster, notesForwards, openMaster, retireMaster } from "../ssh/master.ts";
@@ -126,9 +126,7 @@ export function secondDir(plain: string, apiBase: string): string {
 export async function discard(dir: string, session: Session | null): Promise<boolean> {
   if (session) await closeMaster(session);
   const there = await exists(dir);
-  await rm(dir, { recursive: true, force: true }).catch((error: unknown) => {
-    throw ioError(`cannot remove ${dir}`, error);
-  });
+  await removeTree(dir);
   return there;
 }
 

@@ -1,13 +1,32 @@
 // Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { RuncodeError } from "../protocol/errors.ts";
 
 /** Makes the directory and its parents; those that it makes are 0700. Throws RuncodeError `io`. */
 export async function ensurePrivateDir(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch(asIo(`cannot create ${dir}`));
+}
+
+/**
+ * Removes a folder with all that is in it; one that is not there is no error. Throws RuncodeError `io`.
+ *
+ * Bun's own `rm` with `force` gives up half-way, and says nothing, when something it has listed is removed by somebody else
+ * first, such as the control socket of an ssh that is just ending.
+ */
+export async function removeTree(dir: string): Promise<void> {
+  try {
+    for (let left = 10; ; left--) {
+      await rm(dir, { recursive: true, force: true });
+      const found = await lstat(dir).catch((error: unknown) => errno(error));
+      if (found === "ENOENT" || found === "ENOTDIR") return;
+      if (left === 0) throw new Error("files appear in it as fast as they are removed");
+    }
+  } catch (error) {
+    throw ioError(`cannot remove ${dir}`, error);
+  }
 }
 
 /**

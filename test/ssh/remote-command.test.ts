@@ -1,12 +1,17 @@
 // What leaves here as an argv or a line arrives as that, whatever shell the account at the other end has.
 import * as fc from "fast-check";
 import { execa } from "execa";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import os from "node:os";
-import { describe, expect, test } from "vitest";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { checkedEnv, forAnyShell, remoteLine, type RemoteCommand } from "../../src/ssh/remote-command.ts";
 import { describeWith, type Tool, which } from "../harness/index.ts";
 
-const base = os.tmpdir();
+// A home, too: some shells write into theirs.
+const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), "rc-")));
+afterAll(() => rm(base, { recursive: true, force: true }));
 const line = (words: readonly string[], more: Partial<RemoteCommand> = {}): string =>
   remoteLine({ words, directory: base, base, id: "0123456789abcdef", ...more });
 
