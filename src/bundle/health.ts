@@ -264,8 +264,8 @@ async function pathCheck({ self, env, platform }: HealthDeps): Promise<Outcome> 
 }
 
 /** Only `runcode serve --driver docker` wants one, so that none is no fault; one that is there and silent may be. */
-async function engineCheck({ engines }: HealthDeps): Promise<Outcome> {
-  const found = await engines();
+async function engineCheck(deps: HealthDeps): Promise<Outcome> {
+  const found = await deps.engines();
   if (found.length === 0) return skip("there is no container engine; only serve --driver docker wants one");
   const detail = found.map((engine) => engine.detail).join("; ");
   if (found.some(({ answers }) => answers)) return ok(detail);

@@ -59,7 +59,7 @@ export class Channel {
         const credit = (bytes: number): void => {
           const amount = Buffer.alloc(4);
           amount.writeUInt32BE(bytes);
-          this.#put(CREDIT, index, amount);
+          void this.#put(CREDIT, index, amount);
         };
         this.#incoming.set(index, new Incoming(credit, () => void this.#put(STOP, index)));
       }
