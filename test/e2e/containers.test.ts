@@ -34,10 +34,10 @@ describeEngines(
     });
 
     test("the status says which drivers there are and which engines answer", async () => {
-      const { json } = await runProgram(["serve", "--status", "--json", "--data-dir", server.facts.data_dir], {
+      const ran = await runProgram(["serve", "--status", "--json", "--data-dir", server.facts.data_dir], {
         env: client.home.env,
       });
-      const status = json<{ drivers: string[]; engines: { url: string; answers: boolean; detail: string }[] }>();
+      const status = ran.json<{ drivers: string[]; engines: { url: string; answers: boolean; detail: string }[] }>();
       expect(status.drivers).toEqual(["docker", "process"]);
       const row = status.engines.find(({ url }) => url === address);
       expect(row).toMatchObject({ answers: true, detail: expect.stringContaining(kind) as string });
@@ -54,6 +54,7 @@ describeEngines(
 
     test("a workspace is made, runs commands over ssh with their exit codes, and takes files both ways", async () => {
       await client.ok(["create", "box", "--wait", "--flavor", "medium"]);
+      await client.ok(["connect", "box"]);
       const ran = await client.run(["exec", "-w", "box", "--", "sh", "-c", "echo out; echo err >&2; cat; exit 7"], {
         stdin: "given",
       });
