@@ -12,7 +12,8 @@ export interface Sshd {
   close(): Promise<void>;
 }
 
-export async function startSshd(dir: string): Promise<Sshd> {
+/** Takes the directory for its files, and lines to add to its configuration. */
+export async function startSshd(dir: string, lines: readonly string[] = []): Promise<Sshd> {
   const at = (name: string): string => path.join(dir, name);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   // Debian's sshd wants its privilege-separation folder, which only its service makes.
@@ -38,6 +39,7 @@ export async function startSshd(dir: string): Promise<Sshd> {
       // An empty home, as a workspace has: what stands in somebody's ~/.bashrc is not sshd's time.
       `SetEnv HOME=${dir}`,
       "Subsystem sftp internal-sftp",
+      ...lines,
     ].join("\n"),
   );
   const hostKey = (await readFile(at("host.pub"), "utf8")).split(" ").slice(0, 2).join(" ");

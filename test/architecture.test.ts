@@ -17,6 +17,10 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     "a session is made of keys, an API answer and an ssh config, nothing of commands",
   ],
   upgrade: [["platform", "protocol"], "a newer version is looked for without any account or session"],
+  mcp: [
+    ["bundle", "ssh", "api", "platform", "protocol"],
+    "a tool sees what a command sees; flags, help and exit codes are the command line's, which a model never reads",
+  ],
   cli: [["platform", "protocol"], "the frame of a command must not know the commands"],
   commands: [
     ["context", "cli", "bundle", "ssh", "api", "platform", "protocol"],
@@ -25,6 +29,14 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
   "commands/upgrade": [
     ["context", "version", "upgrade", "platform", "protocol"],
     "the one command that replaces the program, and needs nothing of what the program is for",
+  ],
+  "commands/install-skill": [
+    ["context", "skill", "platform", "protocol"],
+    "the one command that carries the agents' skill, and knows nothing of what that teaches",
+  ],
+  "commands/mcp": [
+    ["context", "version", "mcp"],
+    "it binds the room of the protocol to the streams, and knows no tool",
   ],
   "commands/index": [["commands", "cli", "context"], "the table names every command, and nothing but commands"],
   "commands/serve": [

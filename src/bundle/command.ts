@@ -1,6 +1,7 @@
 // A command on a session as `exec` and `ssh` give it to the person: streamed, or captured for --json.
 import type { Streams } from "../platform/streams.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import type { ExecDocument } from "../protocol/output/exec.ts";
 import type { OutputSink } from "../ssh/channel.ts";
 import { exitCodeOf, runRemote, type CommandExit, type RunRequest } from "../ssh/run.ts";
 import { onGoodSession } from "./made-good.ts";
@@ -29,10 +30,7 @@ export async function runCommand(
   session: Session,
   command: Command,
   insist = false,
-): Promise<{ exit: number; json?: unknown }> {
-  if (session.capabilities !== null && !session.capabilities.includes("exec")) {
-    throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
-  }
+): Promise<{ exit: number; json?: ExecDocument }> {
   const hurry = new AbortController();
   deps.drains(() => hurry.abort());
   const { stdin } = deps.streams;
@@ -42,8 +40,7 @@ export async function runCommand(
     stop: { signal: deps.signal, hurry: hurry.signal },
   };
   const sessions = await deps.sessions();
-  const run = (output: OutputSink): Promise<CommandExit> =>
-    onGoodSession(sessions, session, (good) => runRemote(good, { ...request, output }), deps.signal);
+  const run = (output: OutputSink): Promise<CommandExit> => runOn(sessions, session, { ...request, output });
 
   if (!deps.flags.json) return { exit: exitCodeOf(await run(passOn(deps.streams))) };
   const started = performance.now();
@@ -66,6 +63,18 @@ export async function runCommand(
       workspace_id: session.workspaceId,
     },
   };
+}
+
+/** Runs it once on a session that is made good first. Throws `forbidden`, and what `runRemote`, minting and the opening of a master throw. */
+export async function runOn(sessions: Sessions, session: Session, request: RunRequest): Promise<CommandExit> {
+  mustMayExec(session);
+  return onGoodSession(sessions, session, (good) => runRemote(good, request), request.stop.signal);
+}
+
+/** Throws `forbidden` where the session was not given commands. */
+export function mustMayExec({ capabilities }: Session): void {
+  if (capabilities === null || capabilities.includes("exec")) return;
+  throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
 }
 
 function passOn(streams: Streams): OutputSink {
@@ -92,8 +101,12 @@ export class Capture {
     this.#length += kept.length;
   }
 
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
   /** Bytes that are no UTF-8 are shown as U+FFFD; a character that the limit cut in two is left out. */
   text(): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(this.#parts), { stream: this.truncated });
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(), { stream: this.truncated });
   }
 }

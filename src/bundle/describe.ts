@@ -1,8 +1,10 @@
-// A session as `connect`, `current` and `status` print it: one set of field names.
+// A session as `connect`, `current` and `status` print it, and a workspace as `list` does: one set of field names.
+import type { SessionDocument } from "../protocol/output/session.ts";
+import type { Workspace } from "../protocol/workspace.ts";
 import type { Attachment, Session } from "./session.ts";
 
 /** Gives the object for `--json`. Nothing secret is in it. */
-export function describeSession(session: Session): Record<string, unknown> {
+export function describeSession(session: Session): SessionDocument {
   return {
     workspace_id: session.workspaceId,
     title: session.title,
@@ -19,13 +21,18 @@ export function describeSession(session: Session): Record<string, unknown> {
 }
 
 /** The attachment, with its session's fields where there is one. */
-export function describeAttachment(attachment: Attachment, session: Session | null): Record<string, unknown> {
+export function describeAttachment(attachment: Attachment, session: Session | null) {
   return {
-    ...(session ? describeSession(session) : {}),
+    ...(session && describeSession(session)),
     workspace_id: attachment.workspaceId,
     title: attachment.title,
     api_base: attachment.apiBase,
     cwd: attachment.cwd,
     attached_at: new Date(attachment.attachedAt).toISOString(),
   };
+}
+
+export function describeWorkspace(workspace: Workspace) {
+  const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
+  return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
 }

@@ -1,12 +1,14 @@
 // Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
 import { Command as Page, Help } from "commander";
-import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { flagName, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { outline } from "./outline.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
+import { commandSchema, type JsonSchema } from "./json-schema.ts";
 
 type Named<C> = readonly [name: string, command: Command<C>];
 
 /** The help page of one command. */
-export function commandHelp<C>(name: string, command: Command<C>): string {
+export async function commandHelp<C>(name: string, command: Command<C>): Promise<string> {
   const page = blank(`runcode ${name}`).description(
     [command.summary, command.description].filter(Boolean).join(".\n\n"),
   );
@@ -18,7 +20,7 @@ export function commandHelp<C>(name: string, command: Command<C>): string {
   return [
     page.helpInformation(),
     `Examples:\n${command.examples.map(([line, what]) => `  $ ${line}\n      ${what}\n`).join("")}`,
-    `With --json:\n  ${command.json}\n`,
+    ...documents(name, await commandSchema(name, command)),
     GLOBALS,
   ].join("\n");
 }
@@ -40,6 +42,15 @@ export function programHelp<C>(groups: readonly (readonly [title: string, comman
   ].join("\n");
 }
 
+function documents(name: string, schema: JsonSchema | null): string[] {
+  if (schema === null) return [];
+  return [
+    `With --json (runcode schema ${name} says what each field is):\n${outline(schema)
+      .map((line) => `  ${line}\n`)
+      .join("")}`,
+  ];
+}
+
 const GLOBALS = rows(
   "Options of every command",
   Object.entries<Option>(GLOBAL_OPTIONS).map(([key, option]) => [flags(key, option), option.summary]),
@@ -58,7 +69,7 @@ function blank(name: string): Page {
 
 function addOptions(page: Page, options: Options): void {
   for (const [key, option] of Object.entries(options))
-    if (!option.hidden) page.option(flags(key, option), option.summary);
+    if (!option.hidden) page.option(flags(key, option), saidOf(option));
 }
 
 function placeholder(key: string, { arity }: Positional): string {

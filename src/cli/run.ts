@@ -20,7 +20,7 @@ export interface Program<C> {
   context(flags: GlobalFlags, out: Output, command: Command<C>): C;
 }
 
-/** Failures outside the remote command of `exec` and `ssh`, as OpenSSH has them. */
+/** Failures outside the remote command of `exec`, `ssh` and `jobs wait`, as OpenSSH has them. */
 const NOT_THE_REMOTE_COMMANDS = 255;
 
 /** Takes argv after the program's name; gives the exit code. Never throws. */
@@ -103,7 +103,7 @@ async function help<C>(program: Program<C>, out: Output, words: readonly string[
   if (name !== "") {
     const found = find(program.registry, words[0] ?? "", words.slice(1));
     if (!found) throw unknownCommand(program, name);
-    const text = commandHelp(found.entry.aliasOf ?? found.name, (await found.entry.load()).default);
+    const text = await commandHelp(found.entry.aliasOf ?? found.name, (await found.entry.load()).default);
     if (out.json) out.document({ help: text });
     else out.data(text);
     return 0;

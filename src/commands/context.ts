@@ -1,17 +1,9 @@
 // `context`: what an agent wants to know of a workspace before it begins, in one round trip.
 import { table } from "../cli/output.ts";
-import { Capture } from "../bundle/command.ts";
-import { onGoodSession } from "../bundle/made-good.ts";
+import { surveyOf } from "../bundle/survey.ts";
 import { targetSession } from "../bundle/target.ts";
 import { defineCommand } from "../context.ts";
-import { RuncodeError } from "../protocol/errors.ts";
-import { runRemote } from "../ssh/run.ts";
-import { readSurvey, type Survey } from "../ssh/survey.ts";
-import { SURVEY } from "../ssh/survey-script.ts";
-
-/** The whole of it; the tools have their own limit inside. In milliseconds. */
-const TIMEOUT_MS = 20_000;
-const LONGEST_OUTPUT = 128 * 1024;
+import type { Survey } from "../ssh/survey.ts";
 
 export default defineCommand({
   summary: "Tell what a workspace is: system, project, git, tools, room, ports",
@@ -27,27 +19,10 @@ export default defineCommand({
     ["runcode context", "the attached workspace"],
     ["runcode context demo --json", "as a document for an agent"],
   ],
-  json: "{workspace_id, title, cwd, user, shell, os, kernel, arch, git, markers[], tools{}, disk, cpu, memory, ports[]}",
+  schema: () => import("../protocol/output/context.ts"),
   async run({ workspace }, context) {
     const session = await targetSession(context, workspace);
-    const stdout = new Capture(LONGEST_OUTPUT);
-    const request = {
-      words: ["sh", "-c", SURVEY],
-      directory: session.workdir,
-      base: session.workdir,
-      stdin: null,
-      stop: { signal: context.signal },
-      timeoutMs: TIMEOUT_MS,
-      output: (stream: "stdout" | "stderr", bytes: Uint8Array, done: () => void) => {
-        if (stream === "stdout") stdout.add(bytes);
-        done();
-      },
-    };
-    await onGoodSession(await context.sessions(), session, (good) => runRemote(good, request), context.signal);
-    const survey = readSurvey(stdout.text());
-    if (survey.cwd === null) {
-      throw new RuncodeError("ssh_failed", "the workspace gave no answer that can be read", { phase: "remote" });
-    }
+    const survey = await surveyOf(await context.sessions(), session, context.signal);
     return {
       json: { workspace_id: session.workspaceId, title: session.title, ...survey },
       text: table(rows(session.title, survey)),

@@ -13,19 +13,23 @@ The command runs in the project directory. Its output streams through byte for b
 
 Standard input is passed on when it is piped or a file; at a terminal the command gets end-of-file unless --stdin or --tty is given.
 
-Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 seconds or a second Ctrl-C. With --json the first 10 MiB of each stream are kept.`,
+Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 seconds or a second Ctrl-C. With --json the first 10 MiB of each stream are kept.
+
+--detach prints the id of a job and returns at once. The command runs on whatever becomes of this program, its connection and this machine; runcode jobs logs, wait and kill take the id. It gets no standard input unless --stdin is given: that is read to its end first, 10 MiB at most. --timeout ends the job itself.`,
   options: {
     workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
     ...COMMAND_OPTIONS,
+    detach: { kind: "flag", short: "d", summary: "start it as a job that outlives this program, and print its id" },
   },
   rest: "command",
   examples: [
     ["runcode exec -- npm test", "several words: a program and its arguments"],
     ["runcode exec -- 'cd api && make | tail'", "one word: a shell line"],
     ["runcode exec --timeout 5m --env CI=1 -- ./build.sh", "bounded, with a variable"],
+    ["runcode exec --detach -- npm run e2e", "a job: runcode jobs wait and logs take its id"],
     ["tar c . | runcode exec -- tar x -C /tmp/copy", "standard input goes along"],
   ],
-  json: "{exit_code, signal?, stdout, stderr, stdout_truncated, stderr_truncated, duration_ms, workspace_id}",
+  schema: () => import("../protocol/output/exec.ts"),
   remoteExitCode: true,
   async run(args, context) {
     if (args.rest.length === 0) {
@@ -34,6 +38,12 @@ Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 sec
     checkCommandArgs(args, context.flags.json);
     const session = await targetSession(context, args.workspace);
     const command = commandFrom(args, session.workdir);
+    if (args.detach) {
+      const { detach } = await import("../bundle/jobs.ts");
+      const id = await detach(context, session, command, args.stdin ? context.streams.stdin : null);
+      context.out.note(`runcode jobs logs ${id} --follow shows what it does`);
+      return { json: { job_id: id, workspace_id: session.workspaceId }, text: id };
+    }
     if (!args.tty) return runCommand(context, session, command, args.stdin);
     const { runInTerminal } = await import("../bundle/terminal.ts");
     return { exit: await runInTerminal(context, session, command) };

@@ -1,4 +1,5 @@
 // `runcode list`: the workspaces of the account.
+import { describeWorkspace } from "../bundle/describe.ts";
 import { table } from "../cli/output.ts";
 import { defineCommand } from "../context.ts";
 import { printable } from "../protocol/text.ts";
@@ -11,7 +12,7 @@ export default defineCommand({
     ["runcode list", "what you can connect to"],
     ["runcode list --json | jq -r '.[] | select(.state == \"running\").title'", "for a script"],
   ],
-  json: "[{id,title,custom_title,state,shared,connectable,isolation?}]",
+  schema: () => import("../protocol/output/list.ts"),
   async run(args, context) {
     const found = await (await context.api()).list(context.signal);
     const shown = found.filter(({ connectable }) => args.all || connectable);
@@ -20,16 +21,11 @@ export default defineCommand({
       context.out.note(
         `no isolation: what runs in ${open.length === 1 ? open[0]?.title : `${open.length} of these`} can do all that the server's own account can`,
       );
-    return { json: shown.map(toJson), text: shown.length === 0 ? EMPTY : rows(shown) };
+    return { json: shown.map(describeWorkspace), text: shown.length === 0 ? EMPTY : rows(shown) };
   },
 });
 
 const EMPTY = "There is no workspace yet: runcode create";
-
-function toJson(workspace: Workspace): Record<string, unknown> {
-  const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
-  return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
-}
 
 function rows(workspaces: readonly Workspace[]): string {
   const cells = workspaces.map(({ id, title, customTitle, state, shared, connectable }) => [

@@ -1,10 +1,14 @@
+import { allForwards, describeForward, endForwards, mustMayForward } from "../bundle/forwards.ts";
 import { targetSession, readySession } from "../bundle/target.ts";
-import type { Session } from "../bundle/session.ts";
 import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
 import { endText, parseForwards, urlOf, type Forward } from "../ssh/forward-spec.ts";
-import { cancelForwards, listForwards, openForwards } from "../ssh/forwards.ts";
+import { openForwards } from "../ssh/forwards.ts";
+import { mustRun } from "../ssh/remote-process.ts";
+
+/** A port here that leads to a workspace which does not run would be taken for a service that is down. */
+const NOTHING = "nothing was forwarded";
 
 export default defineCommand({
   summary: "Reach the workspace's ports on this machine, or this machine's there",
@@ -33,13 +37,18 @@ export default defineCommand({
     ["runcode port-forward --unix ./docker.sock:/var/run/docker.sock", "a Unix socket"],
     ["runcode port-forward --cancel 5173", "end it"],
   ],
-  json: "{forwards:[{local,remote,url,direction,workspace}]}; --list adds alive and expires_at, --cancel gives {cancelled[],forwards[]}",
+  schema: () => import("../protocol/output/port-forward.ts"),
+  jsonLines: "with --foreground: why it ended follows",
   async run(args, context) {
     const { list, cancel, foreground } = args;
     if (Number(list) + Number(cancel) + Number(foreground) > 1)
       throw new RuncodeError("usage", "port-forward: --list, --cancel and --foreground do not go together");
     if (list) return listAll(context, args.workspace);
-    if (cancel) return cancelSome(context, args.workspace, args.ports);
+    if (cancel) {
+      const ended = await endForwards(await context.sessions(), args.workspace, args.ports);
+      const { length } = ended.cancelled;
+      return { json: ended, text: length === 0 ? "There was nothing to cancel." : `Cancelled ${length}.` };
+    }
     const wanted = parseForwards(args.ports, { ...args, cwd: context.cwd });
     if (context.platform === "win32" && !foreground) {
       throw new RuncodeError("usage", "port-forward: on Windows ssh cannot leave a forward behind", {
@@ -47,18 +56,19 @@ export default defineCommand({
       });
     }
     const session = await targetSession(context, args.workspace);
-    if (session.capabilities !== null && !session.capabilities.includes("forward"))
-      throw new RuncodeError("forbidden", `sessions of ${session.title} may not forward ports`);
+    mustMayForward(session);
     const show = (forwards: readonly Forward[]) => ({
-      json: { forwards: forwards.map((each) => describe(each, session)) },
+      json: { forwards: forwards.map((each) => describeForward(each, session)) },
       text: forwards.map(sentence).join("\n"),
     });
     if (!foreground) {
       const ready = await readySession(await context.sessions(), session, context.signal);
+      await mustRun(ready, NOTHING, context.signal);
       return show(await openForwards(ready, wanted));
     }
     const ready =
       session.controlPath === null ? session : await readySession(await context.sessions(), session, context.signal);
+    if (ready.controlPath !== null) await mustRun(ready, NOTHING, context.signal);
     const { holdForwards } = await import("../ssh/forward-foreground.ts");
     await holdForwards(ready, wanted, {
       signal: context.signal,
@@ -73,73 +83,12 @@ export default defineCommand({
   },
 });
 
-async function known(context: Context, name: string | undefined): Promise<readonly Session[]> {
-  const sessions = await context.sessions();
-  const all = (await sessions.all()).filter(({ apiBase }) => apiBase === sessions.apiBase);
-  if (name === undefined) return all;
-  const found = all.filter(
-    ({ workspaceId, title }) => String(workspaceId) === name || title.toLowerCase() === name.toLowerCase(),
-  );
-  if (found.length === 0)
-    throw new RuncodeError("not_found", `there is no session of ${name} here`, { hint: "runcode connect" });
-  return found;
-}
-
 async function listAll(context: Context, name: string | undefined) {
-  const found = await Promise.all(
-    (await known(context, name)).map(async (session) =>
-      (await listForwards(session)).map((forward) => ({ forward, session })),
-    ),
-  );
-  const rows = found.flat();
-  const forwards = rows.map(({ forward, session }) => ({
-    ...describe(forward, session),
-    alive: forward.alive,
-    expires_at: new Date(session.expiresAt).toISOString(),
-  }));
+  const rows = await allForwards(await context.sessions(), name);
   const text = rows.map(({ forward, session }) =>
     printable(`${sentence(forward)} (${session.title}${forward.alive ? "" : ", dead: ask for it again"})`),
   );
-  return { json: { forwards }, text: text.join("\n") || "There are no forwards." };
-}
-
-async function cancelSome(context: Context, name: string | undefined, ports: readonly string[]) {
-  const named = name ?? (await (await context.sessions()).attachment())?.workspaceId.toString();
-  if (named === undefined)
-    throw new RuncodeError("not_attached", "no workspace is attached", { hint: "give --workspace NAME" });
-  const cancelled: unknown[] = [];
-  const left: unknown[] = [];
-  const matches = (each: Forward, word: string): boolean => {
-    const [local, remote] = [String(endText(each.local)), String(endText(each.remote))];
-    const own = each.direction === "local" ? local : remote;
-    return word === own || word === `${local}:${remote}` || word === (each.direction === "local" ? remote : local);
-  };
-  for (const session of await known(context, named)) {
-    const standing = await listForwards(session);
-    for (const word of ports)
-      if (!standing.some((each) => matches(each, word)))
-        throw new RuncodeError("not_found", `there is no forward of ${printable(word)}`, {
-          hint: "runcode port-forward --list",
-        });
-    const gone = await cancelForwards(
-      session,
-      (each) => ports.length === 0 || ports.some((word) => matches(each, word)),
-    );
-    cancelled.push(...gone.map((each) => describe(each, session)));
-    left.push(...(await listForwards(session)).map((each) => describe(each, session)));
-  }
-  const text = cancelled.length === 0 ? "There was nothing to cancel." : `Cancelled ${cancelled.length}.`;
-  return { json: { cancelled, forwards: left }, text };
-}
-
-function describe(forward: Forward, session: Session) {
-  return {
-    local: endText(forward.local),
-    remote: endText(forward.remote),
-    url: urlOf(forward),
-    direction: forward.direction,
-    workspace: session.title,
-  };
+  return { json: { forwards: rows.map(({ told }) => told) }, text: text.join("\n") || "There are no forwards." };
 }
 
 function sentence(forward: Forward): string {

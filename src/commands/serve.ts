@@ -64,7 +64,8 @@ export default defineCommand({
     ["runcode serve --driver docker,namespace --image IMAGE", "workspaces in containers, or without on request"],
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
-  json: "{pid,api_base,web_base,ssh:{host,port},data_dir,login_url,drivers[],notes[],owner_token?}; --status: {running,…,engines:[{url,answers,detail}]}; --stop: {stopped,pid?}",
+  schema: () => import("../protocol/output/serve.ts"),
+  jsonLines: "in the foreground: an error may follow once it serves",
   async run(args, context) {
     const { dataDirAt } = await import("../server/daemon/data-dir.ts");
     const { checkFlags } = await import("../server/daemon/options.ts");
@@ -79,13 +80,20 @@ export default defineCommand({
       const { runningServer } = await import("../server/daemon/state.ts");
       const state = await runningServer(dir);
       if (!state)
-        return { json: { running: false, data_dir: dir.root }, text: `no server runs in ${dir.root}`, exit: 3 };
-      const { process_start: _, ...facts } = state;
+        return {
+          json: { running: false as const, data_dir: dir.root },
+          text: `no server runs in ${dir.root}`,
+          exit: 3,
+        };
+      const { process_start: _, engine, ...facts } = state;
       const { surveyEngines } = await import("../server/engine/survey.ts");
-      const engines = await surveyEngines(state.engine ?? null, { env: context.env, home: context.paths.home });
+      const engines = await surveyEngines(engine ?? null, { env: context.env, home: context.paths.home });
       const lines = [`pid ${state.pid} since ${state.since}`, addresses(state), `drivers ${state.drivers.join(", ")}`];
       const found = engines.map(({ detail }) => `engine ${detail}`);
-      return { json: { running: true, ...facts, engines }, text: [...lines, ...found].join("\n") };
+      return {
+        json: { running: true as const, ...facts, engines: [...engines] },
+        text: [...lines, ...found].join("\n"),
+      };
     }
     if (args.stop) {
       const { stopServer } = await import("../server/daemon/stop.ts");

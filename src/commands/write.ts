@@ -15,7 +15,12 @@ file that is there. Parents are made where they are missing. A relative path sta
 directory, ~/ at the home there.`.trim(),
   positionals: { remote: { arity: "one", summary: "path on the workspace", complete: "remote" } },
   options: {
-    file: { kind: "string", placeholder: "local", summary: "take the content from this file, not from stdin" },
+    file: {
+      kind: "string",
+      placeholder: "local",
+      summary: "take the content from this file, not from stdin",
+      complete: "local",
+    },
     append: { kind: "flag", summary: "add to the end of the file that is there" },
     mode: { kind: "string", placeholder: "octal", summary: "its permissions, such as 755" },
     workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },
@@ -24,7 +29,7 @@ directory, ~/ at the home there.`.trim(),
     ["echo 'PORT=8080' | runcode write .env --mode 600", "what comes on stdin"],
     ["runcode write ~/.bashrc --file extra.sh --append", "add a local file's content"],
   ],
-  json: "{path, bytes, sha256}",
+  schema: () => import("../protocol/output/write.ts"),
   async run(args, context) {
     const to = remotePath(args.remote);
     if (to.directory)

@@ -1,8 +1,8 @@
 // Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
-import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { constants, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes } from "./digest.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 
 /** Makes the directory and its parents; those that it makes are 0700. Throws RuncodeError `io`. */
@@ -31,15 +31,19 @@ export async function removeTree(dir: string): Promise<void> {
 
 /**
  * Replaces a file by rename, so that a reader sees the old text or the new one. The file is 0600 from birth unless `mode`
- * says otherwise. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
+ * says otherwise. With `flush` the text is on the disk before it has the name. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
  */
-export async function replaceFile(file: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function replaceFile(
+  file: string,
+  data: string | Uint8Array,
+  { mode = 0o600, flush = true }: { mode?: number; flush?: boolean } = {},
+): Promise<void> {
   const fresh = `${file}.${process.pid}.${randomBytes(6).toString("hex")}`;
   try {
     const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
     try {
       await handle.writeFile(data);
-      await handle.sync();
+      if (flush) await handle.sync();
     } finally {
       await handle.close();
     }
@@ -53,7 +57,8 @@ export async function replaceFile(file: string, data: string | Uint8Array, mode 
 /** Gives the file's text, or null when there is none. Throws RuncodeError `io` for every other failure. */
 export async function readIfThere(file: string): Promise<string | null> {
   try {
-    return await readFile(file, "utf8");
+    // Files of a few lines, on the way of every command: at once, and not by a turn through the pool of threads.
+    return readFileSync(file, "utf8");
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return null;
     throw ioError(`cannot read ${file}`, error);

@@ -1,6 +1,6 @@
 // What can go wrong, by name. The table is the contract of scripts and agents: rows are added, never changed.
 
-/** Error code → the exit code of every command but `exec` and `ssh` (which keep 255 for all that is not the remote command's). */
+/** Error code → the exit code of every command but `exec`, `ssh` and `jobs wait` (which keep 255 for all that is not the remote command's). */
 export const EXIT_CODES = {
   error: 1,
   http_error: 1,
@@ -42,6 +42,8 @@ export interface ErrorDetails {
   hint?: string | undefined;
   /** How far the work had come: `remote` means a command may have begun on the workspace. */
   phase?: string | undefined;
+  /** A job that may have begun all the same. */
+  jobId?: string | undefined;
   cause?: unknown;
 }
 
@@ -54,21 +56,24 @@ export class RuncodeError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly phase: string | undefined;
+  readonly jobId: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
     this.phase = details.phase;
+    this.jobId = details.jobId;
   }
 
   /** The object printed under `--json` and sent nowhere else. */
-  toJSON(): { error: ErrorCode; message: string; hint?: string; phase?: string } {
+  toJSON(): { error: ErrorCode; message: string; hint?: string; phase?: string; job_id?: string } {
     return {
       error: this.code,
       message: this.message,
       ...(this.hint === undefined ? {} : { hint: this.hint }),
       ...(this.phase === undefined ? {} : { phase: this.phase }),
+      ...(this.jobId === undefined ? {} : { job_id: this.jobId }),
     };
   }
 }

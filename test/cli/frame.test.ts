@@ -1,7 +1,9 @@
 // The frame of a command, on in-memory streams: as a terminal and as a pipe.
 import { Writable, Readable } from "node:stream";
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { commandsOf } from "../../src/cli/define.ts";
+import { Output } from "../../src/cli/output.ts";
 import { run, type Program } from "../../src/cli/run.ts";
 import { EXIT_CODES, RuncodeError, type ErrorCode } from "../../src/protocol/errors.ts";
 
@@ -23,7 +25,7 @@ const greet = define({
   },
   rest: "command",
   examples: [["runcode greet ada", "says hello"]],
-  json: "{greeted}",
+  schema: async () => ({ default: v.object({ greeted: v.string() }) }),
   async run(args, seen) {
     seen.args = args;
     return { json: { greeted: args.name }, text: `hello ${args.name}` };
@@ -33,7 +35,7 @@ const fails = (error: unknown, remote = false): ReturnType<typeof define> =>
   define({
     summary: "Fail",
     examples: [],
-    json: "-",
+    schema: null,
     ...(remote ? { remoteExitCode: true as const } : {}),
     run: () => Promise.reject(error as Error),
   });
@@ -240,4 +242,13 @@ describe("help", () => {
     expect((await drive(["--version"])).stdout).toBe("9.9.9\n");
     expect((await drive(["--json", "--version"])).stdout).toBe('{"version":"9.9.9"}\n');
   });
+});
+
+test("a terminal of no width gets lines in place of a spinner", async () => {
+  let said = "";
+  const stderr = { isTTY: true, columns: 0, write: (chunk: string | Uint8Array) => void (said += String(chunk)) };
+  const streams = { stdin: Readable.from([]), stdout: stderr, stderr };
+  const progress = await new Output({ streams, env: {}, json: false, quiet: false }).progress("Connecting");
+  progress.done("There");
+  expect(said).toBe("Connecting\nThere\n");
 });

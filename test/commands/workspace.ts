@@ -26,8 +26,9 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export async function bench(): Promise<Bench> {
-  const server = await testServer(["--driver", "process"]);
+/** `env` is the server's, and through it the workspaces'. */
+export async function bench(serverEnv: Readonly<Record<string, string>> = {}): Promise<Bench> {
+  const server = await testServer(["--driver", "process"], serverEnv);
   const home = await testHome();
   const { api_base, owner_token } = server.facts;
   const env = { ...home.env, RUNCODE_API_BASE: api_base, RUNCODE_TOKEN: owner_token };

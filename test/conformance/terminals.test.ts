@@ -87,6 +87,27 @@ describe.each(DRIVERS)("terminals under the %s driver", (name) => {
     expect(all.subarray(-3).toString()).toBe("END");
   });
 
+  test("output that is stopped and goes on at once, hundreds of times, comes to its end", async () => {
+    const { stdout } = await exec("head -c 20000000 /dev/zero | tr '\\0' x; printf END");
+    let length = 0;
+    const ended = new Promise((resolve) => stdout.once("end", resolve));
+    stdout.on("data", (bytes: Buffer) => {
+      length += bytes.length;
+      if (stdout.isPaused()) return;
+      stdout.pause();
+      // As soon as so much waits that the terminal was stopped, or no more comes: before the kernel has come to the stop.
+      const latest = Date.now() + 300;
+      const go = (): void => {
+        if (stdout.readableLength >= stdout.readableHighWaterMark || Date.now() > latest) stdout.resume();
+        else setImmediate(go);
+      };
+      setImmediate(go);
+    });
+    await ended;
+    // A ^S that comes to the terminal in the midst of the going on may be echoed.
+    expect(length).toBeGreaterThanOrEqual(20_000_003);
+  });
+
   test("input that the program does not read stops being taken, and arrives whole once it reads", async () => {
     const process = await exec(
       "stty raw -echo; echo ready; until [ -e go ]; do sleep 0.05; done; head -c 8000000 | wc -c",

@@ -25,6 +25,7 @@ const PACKAGES = {
   fish: "fish",
   tcsh: "tcsh",
   busybox: "busybox-static",
+  rg: "ripgrep",
   man: "man-db",
   ruby: "ruby",
   unzip: "unzip",

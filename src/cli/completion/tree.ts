@@ -1,6 +1,7 @@
 // What the completion scripts are written from: the commands and flags, and what may stand where.
 import { flagName, type Command, type Option } from "../define.ts";
 import { GLOBAL_OPTIONS } from "../globals.ts";
+import { schemaFile, schemaNames } from "../json-schema.ts";
 
 export interface Flag {
   /** `--name`, and `-n` where there is one. */
@@ -11,9 +12,10 @@ export interface Flag {
   readonly value: Words | null;
 }
 
-/** What may stand in a place: known words, the names of workspaces, files, or anything. */
+/** What may stand in a place: known words, the names of workspaces, files here, files there, first here and then either, or anything. */
 export type Words =
-  { readonly kind: "choices"; readonly choices: readonly string[] } | { readonly kind: "workspace" | "files" | "any" };
+  | { readonly kind: "choices"; readonly choices: readonly string[] }
+  | { readonly kind: "workspace" | "files" | "remote" | "either" | "any" };
 
 export interface Shape {
   readonly name: string;
@@ -42,11 +44,18 @@ export function treeOf<C>(commands: readonly (readonly [name: string, command: C
           flags: Object.entries(command.options)
             .filter(([, option]) => !option.hidden)
             .map(flagOf),
-          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command),
+          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
         };
       }),
   };
 }
+
+const KINDS = {
+  workspace: "workspace",
+  local: "files",
+  remote: "remote",
+  "local, then remote": "either",
+} as const;
 
 function flagOf([key, option]: readonly [string, Option]): Flag {
   return {
@@ -59,15 +68,16 @@ function flagOf([key, option]: readonly [string, Option]): Flag {
 
 function valueOf(key: string, option: Option): Words | null {
   if (option.kind === "flag") return null;
-  if (option.kind === "string" && option.choices) return { kind: "choices", choices: option.choices };
+  if ("choices" in option && option.choices) return { kind: "choices", choices: option.choices };
   if (key === "workspace") return { kind: "workspace" };
+  if ("complete" in option && option.complete) return { kind: option.complete === "remote" ? "remote" : "files" };
   const files = "placeholder" in option && /FILE|DIR|PATH/.test(option.placeholder);
   return { kind: files ? "files" : "any" };
 }
 
-function wordsOf<C>(command: Command<C>): Words {
+function wordsOf<C>(command: Command<C>, all: readonly (readonly [name: string, command: Command<C>])[]): Words {
   const [first] = Object.values(command.positionals);
+  if (first?.complete === "schema") return { kind: "choices", choices: schemaNames(all).map(schemaFile) };
   if (first?.choices) return { kind: "choices", choices: first.choices };
-  if (first?.complete === "workspace") return { kind: "workspace" };
-  return { kind: first?.complete === "local" ? "files" : "any" };
+  return { kind: first?.complete === undefined ? "any" : KINDS[first.complete] };
 }

@@ -5,15 +5,25 @@ import { libc } from "./libc.ts";
 
 /** termios bits that Linux and macOS number differently. */
 const IXON = process.platform === "darwin" ? 0x200 : 0x400;
-const XOFF = "\x13";
+export const XOFF = "\x13";
 const XON = "\x11";
 /** tcflow(3) on Linux. */
 const TCOOFF = 0;
 const TCOON = 1;
 
+/**
+ * The kernel hands input to the terminal from a queue of its own, which on a busy machine comes late: our ^S may take effect
+ * after the output was let go on, and nobody would let it go on then. So that is done again, at intervals that double.
+ */
+const FIRST_AGAIN_MS = 20;
+const LAST_AGAIN_MS = 5000;
+
 export interface Flow {
   stop(): void;
   go(): void;
+  /** Somebody has stopped it with a key, and wants it to stay stopped. */
+  byHand(): void;
+  close(): void;
 }
 
 /** Takes a terminal and the process that was just started on it. */
@@ -43,7 +53,7 @@ function byCall(name: string): Flow {
       // A terminal that has hung up has nothing to stop.
     }
   };
-  return { stop: () => tell(TCOOFF), go: () => tell(TCOON) };
+  return { stop: () => tell(TCOOFF), go: () => tell(TCOON), byHand: () => {}, close: () => {} };
 }
 
 /**
@@ -52,13 +62,28 @@ function byCall(name: string): Flow {
  */
 function byKeys(terminal: Bun.Terminal): Flow {
   let ixonWasOn = false;
+  let stopped = false;
+  let again: NodeJS.Timeout | undefined;
+  const goOnAgain = (afterMs: number): void => {
+    clearTimeout(again);
+    again = setTimeout(() => {
+      if (stopped || terminal.closed || !(terminal.inputFlags & IXON)) return;
+      terminal.inputFlags &= ~IXON;
+      terminal.inputFlags |= IXON;
+      if (afterMs < LAST_AGAIN_MS) goOnAgain(afterMs * 2);
+    }, afterMs);
+  };
   return {
+    byHand: () => clearTimeout(again),
+    close: () => clearTimeout(again),
     stop: () => {
+      stopped = true;
       ixonWasOn = (terminal.inputFlags & IXON) !== 0;
       terminal.inputFlags |= IXON;
       terminal.write(XOFF);
     },
     go: () => {
+      stopped = false;
       // Where a program has switched IXON off since, the kernel has let the output go on by itself; a ^Q would be input now.
       if (!(terminal.inputFlags & IXON)) return;
       // Taking IXON away lets a stopped terminal go on (n_tty does so in the kernel). A ^Q alone might wait for ever behind
@@ -67,6 +92,7 @@ function byKeys(terminal: Bun.Terminal): Flow {
       if (!ixonWasOn) return;
       terminal.inputFlags |= IXON;
       if (process.platform !== "linux") terminal.write(XON);
+      else goOnAgain(FIRST_AGAIN_MS);
     },
   };
 }

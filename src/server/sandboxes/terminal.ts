@@ -3,7 +3,7 @@
 import { Readable, Writable } from "node:stream";
 import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
 import { openTerminal } from "./far-side.ts";
-import { flowOf } from "./terminal-flow.ts";
+import { flowOf, XOFF } from "./terminal-flow.ts";
 import { terminalInput } from "./terminal-input.ts";
 import { exitOf, signalGroup, type Launch } from "./launch.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
@@ -42,6 +42,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       if (!running) linger();
     },
     destroy: (error, done) => {
+      flow.close();
       input.close();
       terminal.close();
       done(error);
@@ -50,6 +51,8 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   const stdin = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       last = chunk.at(-1) ?? last;
+      // Whoever stops it by hand wants it to stay stopped.
+      if (chunk.includes(XOFF)) flow.byHand();
       if (terminal.closed) return done();
       input.give(chunk, done);
     },
@@ -62,6 +65,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
   const input = terminalInput((bytes) => terminal.write(bytes));
   const end = (): void => {
     clearTimeout(lingering);
+    flow.close();
     input.close();
     if (!stdout.readableEnded && !stdout.destroyed) stdout.push(null);
     if (!terminal.closed) terminal.close();

@@ -2,6 +2,8 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import { printable } from "../../protocol/text.ts";
 import { classifyFailure } from "../failure.ts";
+import { refusalError } from "../refusal.ts";
+import type { RemoteEnd } from "../remote-process.ts";
 
 export interface Answer {
   readonly word: string;
@@ -45,6 +47,10 @@ export function answerError({ word, detail }: Answer, shown: string, workdir: st
       return new RuncodeError("conflict", `${there} exists on the workspace`, {
         hint: "leave out --no-clobber to replace it",
       });
+    case "changed":
+      return new RuncodeError("conflict", `${shown} was changed by somebody else meanwhile; nothing was changed`, {
+        hint: "read it again",
+      });
     case "damaged":
       return new RuncodeError("io", `${shown}: what arrived is not what was sent; nothing was changed`, {
         hint: "try again; if it happens twice, the workspace's disk is not to be trusted",
@@ -81,7 +87,8 @@ function remoteIo(detail: string, shown: string): RuncodeError {
 }
 
 /** A script that ended without an answer: the connection died, or `sh` is not what it should be. */
-export function noAnswer(code: number | null, stderr: string, shown: string): RuncodeError {
+export function noAnswer({ code, stderr, refusal }: RemoteEnd, shown: string): RuncodeError {
+  if (refusal !== null) return refusalError(`${shown} was not transferred`, refusal);
   const cause = classifyFailure(stderr, code);
   const said = printable(stderr.trim().split("\n").at(-1) ?? "").slice(0, 300);
   return new RuncodeError("ssh_failed", `the connection broke while ${shown} was under way${said ? `: ${said}` : ""}`, {

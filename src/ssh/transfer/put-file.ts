@@ -14,6 +14,8 @@ export interface PutFileOptions {
   /** Nanoseconds since the epoch; without it the time of arrival. */
   readonly mtimeNs?: bigint | undefined;
   readonly how?: "replace" | "keep" | "append";
+  /** The content that is to be replaced, and no other: `conflict` where something else stands there by then. */
+  readonly replaces?: Sent | undefined;
   readonly signal: AbortSignal;
   /** Called with the bytes sent so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -28,11 +30,12 @@ export async function putFile(
   target: SshTarget,
   source: Source,
   to: RemotePath,
-  { mode, mtimeNs, how = "replace", signal, onProgress }: PutFileOptions,
+  { mode, mtimeNs, how = "replace", replaces, signal, onProgress }: PutFileOptions,
 ): Promise<Sent & { readonly verified: boolean }> {
   const key = newKey();
   const parameters = putParameters(key, target, to, { mode, mtimeNs, how });
-  const remote = spawnScript(target, PUT_FILE, [...parameters, ""], { stdin: true, signal });
+  const condition = replaces === undefined ? [] : [replaces.sha256, String(replaces.bytes)];
+  const remote = spawnScript(target, PUT_FILE, [...parameters, "", ...condition], { stdin: true, signal });
   const answers = readAnswers(remote.stdout);
   let sent: Sent | undefined;
   let failure: unknown;
@@ -44,11 +47,11 @@ export async function putFile(
   }
   // Without the trailer the script drops what it has.
   await remote.end();
-  const [{ code, stderr }, output] = await Promise.all([remote.ended, answers]);
+  const [ended, output] = await Promise.all([remote.ended, answers]);
   if (failure) throw failure;
   signal.throwIfAborted();
   const answer = findAnswer(output, key);
-  if (!answer) throw noAnswer(code, stderr, to.shown);
+  if (!answer) throw noAnswer(ended, to.shown);
   if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
   return { ...sent, verified: answer.detail !== "none" };
 }

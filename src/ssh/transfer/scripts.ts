@@ -54,7 +54,9 @@ trap cleanup EXIT
 /**
  * One file. Parameters beyond HEAD's: $4 mode (octal, or empty: that of the file it replaces, else what the umask leaves), $5 mtime as `@<seconds>.<ns>`
  * and $6 as `touch -t` wants it (or both empty), $7 `n` for "replace nothing", `a` for "append", else empty, $8 length of the trailer, $9 the size
- * where the content comes on a channel of its own (PUT_CONTENT), else empty.
+ * where the content comes on a channel of its own (PUT_CONTENT), else empty; ${10} and ${11} SHA-256 and size of the one content that may be
+ * replaced, or both missing. Between that look and the rename the directory is locked, where the workspace has flock: whoever else replaces on such a
+ * condition waits. A writer of another kind, at that very moment, is not seen.
  *
  * stdin is the content and then a trailer with the key and the content's SHA-256. The trailer is cut off again and the name given only
  * when both are right, so a connection that dies leaves nothing, whatever the size and whether or not it was known.
@@ -104,6 +106,19 @@ else
   e=$(chmod "$m" "$t" 2>&1) || fail io "$e"
   [ -z "$5" ] || touch -d "$5" "$t" 2>/dev/null || TZ=UTC0 touch -t "$6" "$t" 2>/dev/null
   [ ! -d "$D" ] || fail directory
+  if [ -n "\${10}" ]; then
+    # On the directory itself, so that no file is left; the kernel lets go however this shell ends.
+    if [ -r "$P" ] && command -v flock >/dev/null; then
+      exec 8<"$P"
+      flock -w 30 8
+    fi
+    [ -f "$D" ] && [ "$(($(wc -c <"$D")))" -eq "\${11}" ] || fail changed
+    h=$(hasher "\${11}")
+    if [ -n "$h" ]; then
+      w=$($h <"$D")
+      [ "\${w%% *}" = "\${10}" ] || fail changed
+    fi
+  fi
   e=$(mv -f -- "$t" "$D" 2>&1) || fail io "$e"
 fi
 say ok "$g"
@@ -111,21 +126,43 @@ say ok "$g"
 
 /**
  * The content of a large file, on a channel whose stdin is that very file on the other machine: there is no room for a trailer, and a second channel,
- * on which PUT_FILE waits, says whether it may keep what came. Parameters as HEAD's and $4 the size. A slow hash program works while the content comes;
- * for a fast one, reading the pages again costs less than tee, which copies in pieces of 8 KiB before coreutils 9.2.
+ * on which PUT_FILE waits, says whether it may keep what came. Parameters as HEAD's and $4 the size. The hash is taken while the content comes: by a
+ * slow program of what tee gives it; by a fast one of what lies in the file, since tee copies in pieces of 8 KiB before coreutils 9.2. \`follow\` gives
+ * the file's bytes a little behind the one that writes it, and ends when all are there, or the file is gone.
  */
 export const PUT_CONTENT = `${HEAD}
 ${PLACE}
 t=\${P%/}/.runcode-$K.part
 [ -f "$t" ] || fail cut
+M=1048576
+follow() {
+  i=0
+  while a=$({ stat -c %s -- "$t" || stat -f %z -- "$t" || wc -c <"$t"; } 2>/dev/null); do
+    if [ "$a" -ge "$1" ]; then
+      dd if="$t" bs=$M skip=$i 2>/dev/null
+      return
+    fi
+    a=$((a / M))
+    if [ $((a - i)) -ge 16 ]; then
+      dd if="$t" bs=$M skip=$i count=$((a - i)) 2>/dev/null || return
+      i=$a
+    else sleep 0.1 2>/dev/null || sleep 1
+    fi
+  done
+}
 h=$(hasher "$4")
 case $h in
-openssl*|'')
-  e=$(cat 2>&1 >"$t") || fail io "$e"
-  g=none
-  [ -z "$h" ] || g=$($h <"$t") ;;
+'') cat >"$t" && g=none ;;
+openssl*)
+  exec 3<&0 </dev/null
+  g=$(
+    follow "$4" 3<&- | $h 3<&- &
+    cat <&3 >"$t" && [ "$(wc -c <"$t")" -ge "$4" ] || rm -f -- "$t"
+    wait
+  )
+  [ -f "$t" ] ;;
 *) g=$(tee -- "$t" | $h) ;;
-esac
+esac || fail cut
 say hash "\${g%% *}"
 `;
 

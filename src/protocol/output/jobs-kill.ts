@@ -1,0 +1,4 @@
+import * as v from "valibot";
+import Job from "./job.ts";
+
+export default v.pipe(v.array(Job), v.description("The jobs that were named, as they were left."));

@@ -1,0 +1,2 @@
+// `ssh` with a command.
+export { Exec as default } from "./exec.ts";
