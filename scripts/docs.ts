@@ -4,7 +4,7 @@
 //   npm run docs -- --release     also takes today's schemas for the released ones (release/schemas.json), which later ones must not break
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { allSchemas, schemaFile, type DocumentSchema } from "../src/cli/json-schema.ts";
+import { allSchemas, schemaFile, type DocumentSchema, type NamedSchema } from "../src/cli/json-schema.ts";
 import { COMMANDS } from "../src/commands/index.ts";
 import { MEANINGS } from "../src/protocol/error-meanings.ts";
 import { EXIT_CODES, type ErrorCode } from "../src/protocol/errors.ts";
@@ -16,17 +16,23 @@ export const RELEASED = "release/schemas.json";
 
 /** Gives every schema by its file's name without `.json`. */
 export async function schemas(): Promise<Readonly<Record<string, DocumentSchema>>> {
-  const commands = Object.entries(COMMANDS).filter(([, { aliasOf }]) => aliasOf === undefined);
-  const loaded = await Promise.all(commands.map(async ([name, { load }]) => [name, (await load()).default] as const));
-  return Object.fromEntries((await allSchemas(loaded)).map(({ name, schema }) => [schemaFile(name), schema]));
+  return Object.fromEntries((await documents()).map(({ name, schema }) => [schemaFile(name), schema]));
 }
 
 /** Gives every file that is made of the code: its path in the repository, and its text. */
 export async function pages(): Promise<ReadonlyMap<string, string>> {
-  const made = Object.entries(await schemas()).map(
-    ([name, schema]) => [`${SCHEMAS}/${name}.json`, text(schema)] as const,
-  );
-  return new Map([...made, [EXIT_CODE_PAGE, exitCodes()]]);
+  const all = await documents();
+  const remote = all.filter(({ schema }) => schema["x-remote-exit-code"]).map(({ name }) => `\`${name}\``);
+  return new Map([
+    ...all.map(({ name, schema }) => [`${SCHEMAS}/${schemaFile(name)}.json`, text(schema)] as const),
+    [EXIT_CODE_PAGE, exitCodes(new Intl.ListFormat("en").format(remote))],
+  ]);
+}
+
+/** Of the commands that help shows; what the program asks of itself is nobody's contract. */
+async function documents(): Promise<readonly NamedSchema[]> {
+  const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
+  return allSchemas(await Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const)));
 }
 
 /** Takes today's schemas for the released ones. */
@@ -38,7 +44,8 @@ function text(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function exitCodes(): string {
+/** Takes the commands that exit with the remote command's code, as words. */
+function exitCodes(remote: string): string {
   const codes = Object.entries(EXIT_CODES) as [ErrorCode, number][];
   return `# Exit codes and error codes
 
@@ -50,9 +57,9 @@ the object on stdout ([its schema](schemas/error.json), or \`runcode schema erro
 | 0 | | it worked |
 ${codes.map(([code, exit]) => `| ${exit} | \`${code}\` | ${MEANINGS[code].replaceAll("|", "\\\\|")} |`).join("\n")}
 
-\`exec\`, \`ssh\` and \`jobs wait\` exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the remote
-command, wrong words on the command line included, exits with **255** there, as OpenSSH's own failures do; which code it is stands in the JSON error, or on
-stderr in words.
+${remote} exit with the remote command's own code, untouched, and with 128+n where signal n ended it. Whatever goes wrong outside of the
+remote command, wrong words on the command line included, exits with **255** there, as OpenSSH's own failures do; which code it is stands in the JSON error, or
+on stderr in words.
 
 A command that ran and found something exits with another number than 0 beside its own document: \`doctor\` and \`config-ssh --check\` with 1 where
 a check failed, \`delete\` with 1 where the question was answered with no, \`serve --status\` with 3 where no server runs.

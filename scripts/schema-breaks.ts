@@ -1,6 +1,6 @@
 // Whether readers of a released document can read today's. The schemas are of what the program prints: a field more is no harm,
 // a field less is; and a value of another kind is, whether the reader has not met it yet or waits for it in vain.
-import type { JsonSchema } from "../src/cli/json-schema.ts";
+import { ANNOTATIONS, type JsonSchema } from "../src/cli/json-schema.ts";
 
 type Documents = Readonly<Record<string, JsonSchema>>;
 
@@ -15,11 +15,13 @@ export function breaks(released: Documents, today: Documents): string[] {
 /** A document is one of several, told apart by the flag that stands in their titles: one more breaks nobody, since nobody gives that flag yet. */
 function documentBreaks(name: string, before: JsonSchema, now: JsonSchema): string[] {
   const later = cases(now);
-  return [...cases(before)].flatMap(([title, schema]) => {
+  const exits = before["x-remote-exit-code"] === now["x-remote-exit-code"] ? [] : [`${name}: has other exit codes`];
+  const inside = [...cases(before)].flatMap(([title, schema]) => {
     const at = title === "" ? name : `${name} ${title}`;
     const same = later.get(title);
     return same ? fieldBreaks(at, schema, same) : [`${at}: is not printed any more`];
   });
+  return [...exits, ...inside];
 }
 
 function cases(schema: JsonSchema): Map<string, JsonSchema> {
@@ -111,6 +113,6 @@ function alternativeBreaks(
 /** What is compared, and what is said to people alone. */
 const KNOWN = new Set([
   ...["type", "properties", "required", "additionalProperties", "propertyNames", "items", "anyOf", "enum", "const"],
-  ...["pattern", "format", "minimum", "maximum", "x-open"],
-  ...["$schema", "$id", "title", "description", "examples", "x-json-lines"],
+  ...["pattern", "format", "minimum", "maximum"],
+  ...["$schema", "$id", "title", "description", "examples", ...ANNOTATIONS],
 ]);

@@ -34,6 +34,10 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     ["context", "version", "mcp"],
     "it binds the room of the protocol to the streams, and knows no tool",
   ],
+  "commands/install-skill": [
+    ["context", "skill", "platform", "protocol"],
+    "the one command that carries the agents' skill, and knows nothing of what that teaches",
+  ],
   "commands/index": [["commands", "cli", "context"], "the table names every command, and nothing but commands"],
   "commands/serve": [
     ["context", "version", "cli", "bundle", "ssh", "api", "platform", "protocol", "server"],

@@ -103,8 +103,25 @@ let start: Tracked["start"] = before.start;
 if (sizes["linux_x64"] !== undefined && process.arch === "x64" && !args.includes("--no-measuring")) {
   await writeFile(at("bin", "empty.ts"), "");
   await $`${process.execPath} build --compile --bytecode --format=esm ${at("bin", "empty.ts")} --outfile ${at("bin", "empty")}`.quiet();
-  start = await measureStart(at("bin", "linux_x64", "runcode"), at("bin", "empty"));
+  const runcode = at("bin", "linux_x64", "runcode");
+  start = await measureStart(
+    { runcode, empty: at("bin", "empty"), npm: only ? undefined : await npmCommand() },
+    before,
+  );
 }
+/** Lays npm's packages out as npm does, side by side; gives the command. */
+async function npmCommand(): Promise<string> {
+  for (const [file, folder] of [
+    [`runcode-${version}.tgz`, "runcode"],
+    [`runcode-io-linux-x64-${version}.tgz`, "@runcode-io/linux-x64"],
+  ] as const) {
+    const into = at("bin", "npm", "node_modules", folder);
+    await mkdir(into, { recursive: true });
+    await $`tar -xzf ${at("npm", file)} -C ${into} --strip-components=1`.quiet();
+  }
+  return at("bin", "npm", "node_modules", "runcode", "bin", "runcode");
+}
+
 const now: Tracked = { size: { ...before.size, ...sizes }, start };
 if (args.includes("--write")) {
   await keep(now, archived);

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Bundled } from "./bundled.ts";
 import type { Commit } from "./commit.ts";
 
-const root = path.resolve(import.meta.dir, "../..");
+const root = path.resolve(import.meta.dirname, "../..");
 const DOCUMENT = "SPDXRef-DOCUMENT";
 const PROGRAM = "SPDXRef-runcode";
 

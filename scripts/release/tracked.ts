@@ -2,16 +2,24 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-const root = path.resolve(import.meta.dir, "../..");
+const root = path.resolve(import.meta.dirname, "../..");
 const file = path.join(root, "release", "tracked.json");
 const MOST_GROWTH = 1.1;
 const STARTS = 40;
+/** What npm's command may add to a start, in milliseconds. */
+const MOST_BEHIND = 10;
 
 export interface Tracked {
   /** Bytes of the bare binary, by target. */
   readonly size: Readonly<Record<string, number>>;
-  /** Milliseconds to the end of `runcode --version` and of an empty program on the same Bun, each at its best. */
-  readonly start: { readonly runcode: number; readonly empty: number } | null;
+  readonly start: Start | null;
+}
+
+/** Milliseconds to the end of `runcode --version`, of an empty program on the same Bun, and of npm's `runcode --version`, each at its best. */
+export interface Start {
+  readonly runcode: number;
+  readonly empty: number;
+  readonly npm?: number;
 }
 
 export async function lastTracked(): Promise<Tracked> {
@@ -24,20 +32,40 @@ export function grown(before: Tracked, now: Tracked): string[] {
     const was = before.size[target];
     return was !== undefined && bytes > was * MOST_GROWTH ? [`${target} grew from ${was} to ${bytes} bytes`] : [];
   });
-  if (!before.start || !now.start) return sizes;
-  const [was, is] = [before.start, now.start].map(({ runcode, empty }) => runcode / empty) as [number, number];
-  if (is <= was * MOST_GROWTH) return sizes;
-  return [...sizes, `start-up grew from ${was.toFixed(2)} to ${is.toFixed(2)} times that of an empty program`];
+  return [...sizes, ...slower(before.start, now.start)];
 }
 
-/** Runs both programs in turn; of each the fastest run counts, since a busy machine only ever adds. */
-export async function measureStart(binary: string, empty: string): Promise<NonNullable<Tracked["start"]>> {
-  const best = { runcode: Infinity, empty: Infinity };
-  for (let round = 0; round < STARTS; round++) {
-    best.runcode = Math.min(best.runcode, await timed([binary, "--version"]));
-    best.empty = Math.min(best.empty, await timed([empty]));
+function slower(before: Start | null, now: Start | null): string[] {
+  const found: string[] = [];
+  if (before && now) {
+    const [was, is] = [before, now].map(({ runcode, empty }) => runcode / empty) as [number, number];
+    if (is > was * MOST_GROWTH)
+      found.push(`start-up grew from ${was.toFixed(2)} to ${is.toFixed(2)} times that of an empty program`);
   }
-  return { runcode: Number(best.runcode.toFixed(1)), empty: Number(best.empty.toFixed(1)) };
+  if (now?.npm !== undefined && now.npm - now.runcode > MOST_BEHIND)
+    found.push(`npm's command ends after ${now.npm} ms, the bare binary after ${now.runcode} ms`);
+  return found;
+}
+
+/** By what each is started: the bare binary, the empty program, and npm's command where there is one. */
+export type Starters = Readonly<Record<"runcode" | "empty", string> & { npm: string | undefined }>;
+
+/**
+ * Runs the programs in turn; of each the fastest run counts, since a busy machine only ever adds. For the same reason it is
+ * done again, twice at most, where the result would fail the release.
+ */
+export async function measureStart(starters: Starters, before: Tracked): Promise<Start> {
+  const best: Record<string, number> = {};
+  const start = (): Start => best as unknown as Start;
+  for (let round = 0; round < 3 * STARTS; round++) {
+    if (round > 0 && round % STARTS === 0 && slower(before.start, start()).length === 0) break;
+    for (const [name, program] of Object.entries(starters)) {
+      if (program === undefined) continue;
+      const ms = Number((await timed(name === "empty" ? [program] : [program, "--version"])).toFixed(1));
+      best[name] = Math.min(best[name] ?? Infinity, ms);
+    }
+  }
+  return start();
 }
 
 async function timed(argv: string[]): Promise<number> {
@@ -54,7 +82,9 @@ export async function keep(now: Tracked, archives: ReadonlyMap<string, number>):
     ([target, bytes]) => `| ${target} | ${mib(bytes)} | ${mib(archives.get(target))} |`,
   );
   const start = now.start
-    ? `\`runcode --version\` ends after ${now.start.runcode} ms, an empty program compiled by the same Bun after ${now.start.empty} ms (linux_x64, best of ${STARTS}).\n`
+    ? `\`runcode --version\` ends after ${now.start.runcode} ms, an empty program compiled by the same Bun after ${now.start.empty} ms${
+        now.start.npm === undefined ? "" : `, npm's command after ${now.start.npm} ms`
+      } (linux_x64, best of ${STARTS} or more).\n`
     : "";
   const section = `<!-- binaries -->
 ## Binaries

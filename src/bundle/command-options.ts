@@ -5,7 +5,12 @@ import type { Command } from "./command.ts";
 
 export const COMMAND_OPTIONS = {
   home: { kind: "flag", summary: "run in the home directory" },
-  cwd: { kind: "string", placeholder: "DIR", summary: "run in DIR: absolute, ~/…, or from the project directory" },
+  cwd: {
+    kind: "string",
+    placeholder: "DIR",
+    summary: "run in DIR: absolute, ~/…, or from the project directory",
+    complete: "remote",
+  },
   env: { kind: "list", short: "e", placeholder: "K=V", summary: "set a variable for the command; may be repeated" },
   tty: { kind: "flag", short: "t", summary: "give the command a terminal" },
   stdin: { kind: "flag", short: "i", summary: "pass standard input on although it is a terminal" },

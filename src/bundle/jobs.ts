@@ -1,9 +1,8 @@
 // Jobs as the commands use them: with a session that is made good, and asked again where the connection was lost in between.
 // A question about a job changes nothing that a second one would not (src/ssh/jobs), so that following one survives a gateway that is
 // started anew and a laptop that slept.
-import { addAbortSignal, type Readable } from "node:stream";
 import type { Clock } from "../platform/clock.ts";
-import type { Streams } from "../platform/streams.ts";
+import { bytesOf, type Input, type Streams } from "../platform/streams.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import type { JobDocument } from "../protocol/output/job.ts";
 import type { LogsDocument } from "../protocol/output/jobs-logs.ts";
@@ -114,12 +113,7 @@ function lost({ code, phase }: RuncodeError): boolean {
  * that is more than STDIN_BYTES. Where the connection is lost meanwhile it is looked for; if that cannot be done
  * either, throws `ssh_failed` with phase `remote` and the id. Else throws what `startJob`, minting and the opening of a master throw.
  */
-export async function detach(
-  deps: JobDeps,
-  session: Session,
-  command: Command,
-  input: Readable | null,
-): Promise<string> {
+export async function detach(deps: JobDeps, session: Session, command: Command, input: Input | null): Promise<string> {
   mustMayExec(session);
   const { signal } = deps;
   const stdin = input === null ? undefined : await wholeOf(input, signal);
@@ -141,17 +135,13 @@ export async function detach(
   }
 }
 
-async function wholeOf(input: Readable, signal: AbortSignal): Promise<Uint8Array> {
-  const parts: Buffer[] = [];
+async function wholeOf(input: Input, signal: AbortSignal): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
   let size = 0;
-  try {
-    for await (const part of addAbortSignal(signal, input)) {
-      parts.push(Buffer.from(part as Uint8Array | string));
-      size += parts.at(-1)?.length ?? 0;
-      if (size > STDIN_BYTES) break;
-    }
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
+  for await (const part of bytesOf(input, signal)) {
+    parts.push(part);
+    size += part.length;
+    if (size > STDIN_BYTES) break;
   }
   if (size <= STDIN_BYTES) return Buffer.concat(parts);
   throw new RuncodeError("usage", `standard input of a job is ${STDIN_BYTES / 1024 / 1024} MiB at most`, {

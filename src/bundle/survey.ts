@@ -9,8 +9,11 @@ import type { Session, Sessions } from "./session.ts";
 const TIMEOUT_MS = 20_000;
 const LONGEST_OUTPUT = 128 * 1024;
 
+/** One that was answered: the directory is known at least. */
+export type KnownSurvey = Survey & { readonly cwd: string };
+
 /** Gives the survey, which is the workspace's own claim. Throws `ssh_failed` where it cannot be read, and what `runOn` throws. */
-export async function surveyOf(sessions: Sessions, session: Session, signal: AbortSignal): Promise<Survey> {
+export async function surveyOf(sessions: Sessions, session: Session, signal: AbortSignal): Promise<KnownSurvey> {
   const { stdout } = await runScript(sessions, session, {
     script: SURVEY,
     most: LONGEST_OUTPUT,
@@ -18,6 +21,7 @@ export async function surveyOf(sessions: Sessions, session: Session, signal: Abo
     stop: { signal },
   });
   const survey = readSurvey(stdout.toString("utf8"));
-  if (survey.cwd !== null) return survey;
+  const { cwd } = survey;
+  if (cwd !== null) return { ...survey, cwd };
   throw new RuncodeError("ssh_failed", "the workspace gave no answer that can be read", { phase: "remote" });
 }

@@ -4,7 +4,7 @@ import { systemClock, type Clock } from "../platform/clock.ts";
 import { SESSION_MARGIN_MS } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import type { Workspace } from "../protocol/workspace.ts";
-import { openMaster } from "../ssh/master.ts";
+import { masterAlive, openMaster } from "../ssh/master.ts";
 import { resolveWorkspace } from "./resolve.ts";
 import type { Attachment, EnsureOptions, Session, Sessions } from "./session.ts";
 
@@ -37,6 +37,25 @@ async function targetId(deps: TargetDeps, sessions: Sessions, name: string): Pro
   return byTitle.length === 1 && byTitle[0]
     ? byTitle[0].workspaceId
     : mustBeConnectable(await targetWorkspace(deps, name)).id;
+}
+
+/**
+ * Takes a name, or undefined for the attached workspace; gives its session where its connection is open now. Asks neither the
+ * network nor anybody else: null is all that it says of what is in the way. Throws `io`.
+ */
+export async function openSession(
+  { sessions: load }: Pick<TargetDeps, "sessions">,
+  name?: string,
+): Promise<Session | null> {
+  const sessions = await load();
+  const id = name === undefined ? (await sessions.attachment())?.workspaceId : undefined;
+  const found = (await sessions.all()).filter(
+    (each) =>
+      each.apiBase === sessions.apiBase &&
+      (name === undefined ? each.workspaceId === id : each.title === name || String(each.workspaceId) === name),
+  );
+  const [session] = found;
+  return session && found.length === 1 && (await masterAlive(session)) ? session : null;
 }
 
 /** As `targetSession`, with its master open: the session is known to be good when this returns. Throws what `openMaster` throws as well. */

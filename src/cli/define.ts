@@ -10,8 +10,13 @@ interface OptionBase {
 /** `flag` is a boolean; `seconds` takes 90, 90s, 15m or 2h and gives seconds; `integer` a whole number; `list` may be repeated. */
 export type Option =
   | (OptionBase & { readonly kind: "flag" })
-  | (OptionBase & { readonly kind: "string"; readonly placeholder: string; readonly choices?: readonly string[] })
-  | (OptionBase & { readonly kind: "list"; readonly placeholder: string })
+  | (OptionBase & {
+      readonly kind: "string";
+      readonly placeholder: string;
+      readonly choices?: readonly string[];
+      readonly complete?: "local" | "remote";
+    })
+  | (OptionBase & { readonly kind: "list"; readonly placeholder: string; readonly choices?: readonly string[] })
   | (OptionBase & {
       readonly kind: "integer";
       readonly placeholder: string;
@@ -25,7 +30,7 @@ export interface Positional {
   /** `many` is any number, `some` at least one. */
   readonly arity: "one" | "optional" | "many" | "some";
   /** What completion offers for it. */
-  readonly complete?: "workspace" | "local" | "remote" | "schema";
+  readonly complete?: "workspace" | "local" | "remote" | "local, then remote" | "schema";
   /** What completion offers where the words are known; the handler says what else is wrong. */
   readonly choices?: readonly string[];
 }
@@ -101,6 +106,12 @@ export function commandsOf<C>() {
   return <const O extends Options = {}, const P extends Positionals = {}, S extends GenericSchema = GenericSchema>(
     spec: CommandSpec<C, O, P, S>,
   ): Command<C> => ({ options: {}, positionals: {}, ...spec }) as unknown as Command<C>;
+}
+
+/** What help and manual pages say of an option. */
+export function saidOf(option: Option): string {
+  const choices = "choices" in option ? option.choices : undefined;
+  return choices ? `${option.summary}: ${choices.join(", ")}` : option.summary;
 }
 
 /** `noWait` → `--no-wait` */

@@ -1,7 +1,7 @@
 // Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
 import { Command as Page, Help } from "commander";
-import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
-import { outline } from "./document-line.ts";
+import { flagName, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { outline } from "./outline.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { commandSchema, type JsonSchema } from "./json-schema.ts";
 
@@ -69,7 +69,7 @@ function blank(name: string): Page {
 
 function addOptions(page: Page, options: Options): void {
   for (const [key, option] of Object.entries(options))
-    if (!option.hidden) page.option(flags(key, option), option.summary);
+    if (!option.hidden) page.option(flags(key, option), saidOf(option));
 }
 
 function placeholder(key: string, { arity }: Positional): string {

@@ -25,7 +25,12 @@ export interface JsonSchema {
   readonly "x-open"?: true;
   /** An annotation of ours: in which case stdout has several documents, one on each line. */
   readonly "x-json-lines"?: string;
+  /** An annotation of ours: the exit code is the remote command's own, and 255 beside an error object. */
+  readonly "x-remote-exit-code"?: true;
 }
+
+/** The keywords that JSON Schema does not know. */
+export const ANNOTATIONS = ["x-open", "x-json-lines", "x-remote-exit-code"] as const;
 
 /** The schema of a whole document. */
 export interface DocumentSchema extends JsonSchema {
@@ -69,8 +74,11 @@ export async function allSchemas<C>(
 /** The document of one command; null where it prints none. */
 export async function commandSchema<C>(name: string, command: Command<C>): Promise<DocumentSchema | null> {
   if (command.schema === null) return null;
-  const schema = convert(name, `What \`runcode ${name} --json\` prints`, (await command.schema()).default);
-  return command.jsonLines === undefined ? schema : { ...schema, "x-json-lines": command.jsonLines };
+  return {
+    ...convert(name, `What \`runcode ${name} --json\` prints`, (await command.schema()).default),
+    ...(command.jsonLines === undefined ? {} : { "x-json-lines": command.jsonLines }),
+    ...(command.remoteExitCode && { "x-remote-exit-code": true }),
+  };
 }
 
 /** `serve token` → `serve-token`: the file's name, and another way to ask for it. */
@@ -87,8 +95,13 @@ function convert(name: string, title: string, schema: GenericSchema): DocumentSc
 function orNull(schema: JsonSchema): JsonSchema {
   const { anyOf, properties, items, ...rest } = schema;
   const [value, none] = anyOf ?? [];
-  if (anyOf?.length === 2 && typeof value?.type === "string" && !value.enum && none?.type === "null")
-    return { ...rest, ...orNull(value), type: [value.type, "null"] };
+  if (anyOf?.length === 2 && typeof value?.type === "string" && none?.type === "null")
+    return {
+      ...rest,
+      ...orNull(value),
+      type: [value.type, "null"],
+      ...(value.enum && { enum: [...value.enum, null] }),
+    };
   return {
     ...rest,
     ...(anyOf && { anyOf: anyOf.map(orNull) }),

@@ -1,9 +1,9 @@
 // Manual pages, written from the same declarations as help. Only the release reads this; the program carries none of it.
 // The macros are those of man(7), which groff, mandoc and busybox all know.
-import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { flagName, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
 import { MEANINGS } from "../protocol/error-meanings.ts";
 import { EXIT_CODES, type ErrorCode } from "../protocol/errors.ts";
-import { outline } from "./document-line.ts";
+import { outline } from "./outline.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { commandSchema } from "./json-schema.ts";
 
@@ -106,7 +106,7 @@ function optionList(options: Options): string {
       `${option.short ? `\\fB\\-${option.short}\\fR, ` : ""}\\fB${roff(flagName(key))}\\fR${
         option.kind === "flag" ? "" : ` \\fI${roff(option.placeholder)}\\fR`
       }`,
-      option.kind === "string" && option.choices ? `${option.summary}: ${option.choices.join(", ")}` : option.summary,
+      saidOf(option),
     ]),
   );
 }
@@ -135,10 +135,7 @@ function exitCodes(): string {
   return list([
     ["0", "it worked"],
     ...failures.map(([code, exit]) => [`${exit} \\fB${code}\\fR`, MEANINGS[code]] as const),
-    [
-      "255",
-      "of exec, ssh and jobs wait: whatever went wrong outside of the remote command, whose own code they have otherwise",
-    ],
+    ["255", "of commands that exit with the remote command's own code: whatever went wrong outside of it"],
   ]);
 }
 

@@ -1,10 +1,10 @@
-// argv → the command's arguments, by its declaration. The runtime's own parseArgs splits words; what they may be is
-// decided here, so that every refusal is a `usage` error that names the word and what to write instead.
-import { parseArgs } from "node:util";
+// argv → the command's arguments, by its declaration. What the words may be is decided here, so that every refusal is a
+// `usage` error that names the word and what to write instead.
 import { RuncodeError } from "../protocol/errors.ts";
 import { flagName, type Command, type Option, type Options } from "./define.ts";
 import { GLOBAL_OPTIONS, type GlobalFlags } from "./globals.ts";
 import { nearest } from "./nearest.ts";
+import { tokens } from "./tokens.ts";
 
 type Values = Record<string, unknown>;
 
@@ -32,28 +32,15 @@ export function parse<C>(
 ): { args: Values; flags: GlobalFlags } {
   const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
   const byFlag = new Map(Object.entries(options).map(([key, option]) => [flagName(key).slice(2), { key, option }]));
-  const { tokens } = parseArgs({
-    args: [...words],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      [...byFlag].map(([flag, { option }]) => [
-        flag,
-        {
-          type: option.kind === "flag" ? "boolean" : "string",
-          multiple: true,
-          ...(option.short ? { short: option.short } : {}),
-        } as const,
-      ]),
-    ),
-  });
+  const split = Object.fromEntries(
+    [...byFlag].map(([flag, { option }]) => [flag, { value: option.kind !== "flag", ...short(option) }]),
+  );
 
   const values: Values = Object.fromEntries(Object.entries(options).map(([key, option]) => [key, empty(option)]));
   const positionals: string[] = [];
   const rest: string[] = [];
   let terminated = false;
-  for (const token of tokens) {
+  for (const token of tokens(words, split)) {
     if (token.kind === "option-terminator") terminated = true;
     else if (token.kind === "positional")
       (terminated && command?.rest !== undefined ? rest : positionals).push(token.value);
@@ -65,6 +52,8 @@ export function parse<C>(
   }
   return { args: { ...values, ...place(name, command, positionals), rest }, flags: values as unknown as GlobalFlags };
 }
+
+const short = (option: Option): { short?: string } => (option.short ? { short: option.short } : {});
 
 function empty(option: Option): unknown {
   if (option.kind === "flag") return false;
@@ -79,17 +68,21 @@ function accept(flag: string, option: Option, value: string | undefined, before:
   if (value === undefined) throw new RuncodeError("usage", `${flag} needs a value: ${flag} ${option.placeholder}`);
   switch (option.kind) {
     case "list":
-      return [...(before as string[]), value];
+      return [...(before as string[]), choice(flag, option, value)];
     case "integer":
       return integer(flag, value, option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER);
     case "seconds":
       return seconds(flag, value);
     case "string":
-      if (option.choices && !option.choices.includes(value)) {
-        throw new RuncodeError("usage", `${flag} takes one of ${option.choices.join(", ")}`);
-      }
-      return value;
+      return choice(flag, option, value);
   }
+}
+
+function choice(flag: string, { choices }: { choices?: readonly string[] }, value: string): string {
+  if (choices && !choices.includes(value)) {
+    throw new RuncodeError("usage", `${flag} takes one of ${choices.join(", ")}`);
+  }
+  return value;
 }
 
 function integer(flag: string, value: string, min: number, max: number): number {

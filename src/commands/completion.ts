@@ -8,7 +8,9 @@ const NAMES = "workspaces";
 export default defineCommand({
   summary: "Print a completion script for your shell",
   description:
-    "Commands, flags and their choices are in the script; the names of workspaces come from the cache, without the network.",
+    "Commands, flags and their choices are in the script; the names of workspaces come from the cache, without the network. " +
+    "Paths on the workspace, for get, put, write and --cwd, are asked for over a connection that is open already; without one " +
+    "there are none.",
   positionals: { shell: { arity: "one", summary: "bash, zsh, fish or powershell", choices: SHELLS } },
   examples: [
     ['eval "$(runcode completion bash)"', "in ~/.bashrc"],

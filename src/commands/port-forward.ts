@@ -5,6 +5,10 @@ import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
 import { endText, parseForwards, urlOf, type Forward } from "../ssh/forward-spec.ts";
 import { openForwards } from "../ssh/forwards.ts";
+import { mustRun } from "../ssh/remote-process.ts";
+
+/** A port here that leads to a workspace which does not run would be taken for a service that is down. */
+const NOTHING = "nothing was forwarded";
 
 export default defineCommand({
   summary: "Reach the workspace's ports on this machine, or this machine's there",
@@ -59,10 +63,12 @@ export default defineCommand({
     });
     if (!foreground) {
       const ready = await readySession(await context.sessions(), session, context.signal);
+      await mustRun(ready, NOTHING, context.signal);
       return show(await openForwards(ready, wanted));
     }
     const ready =
       session.controlPath === null ? session : await readySession(await context.sessions(), session, context.signal);
+    if (ready.controlPath !== null) await mustRun(ready, NOTHING, context.signal);
     const { holdForwards } = await import("../ssh/forward-foreground.ts");
     await holdForwards(ready, wanted, {
       signal: context.signal,

@@ -22,7 +22,11 @@ What goes where is decided by the words alone, so that doing it twice gives the 
   put -r . name       the content of this directory becomes name
   put a b c dir       become dir/a, dir/b, dir/c`.trim(),
   positionals: {
-    paths: { arity: "many", summary: "local paths (- for stdin), then the one on the workspace", complete: "local" },
+    paths: {
+      arity: "many",
+      summary: "local paths (- for stdin), then the one on the workspace",
+      complete: "local, then remote",
+    },
   },
   options: {
     recursive: { kind: "flag", short: "r", summary: "directories with all that is in them" },
@@ -42,7 +46,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     const last = paths.pop();
     if (last === undefined || paths.length === 0)
       throw new RuncodeError("usage", "give at least one local path and then the one on the workspace");
-    const start = context.clock.now();
+    const start = performance.now();
     const plan = planPut(paths, remotePath(last), args.recursive);
     try {
       const target = await readyTarget(context, args.workspace);
@@ -57,7 +61,9 @@ What goes where is decided by the words alone, so that doing it twice gives the 
         });
         if (!done.verified) context.out.warn("the workspace has no SHA-256 program: only sizes were checked");
         const { files, bytes, sha256 } = done;
-        return { json: { files, bytes, ...(sha256 && { sha256 }), duration_ms: context.clock.now() - start } };
+        return {
+          json: { files, bytes, ...(sha256 && { sha256 }), duration_ms: Math.round(performance.now() - start) },
+        };
       } finally {
         progress.done();
       }

@@ -15,7 +15,12 @@ file that is there. Parents are made where they are missing. A relative path sta
 directory, ~/ at the home there.`.trim(),
   positionals: { remote: { arity: "one", summary: "path on the workspace", complete: "remote" } },
   options: {
-    file: { kind: "string", placeholder: "local", summary: "take the content from this file, not from stdin" },
+    file: {
+      kind: "string",
+      placeholder: "local",
+      summary: "take the content from this file, not from stdin",
+      complete: "local",
+    },
     append: { kind: "flag", summary: "add to the end of the file that is there" },
     mode: { kind: "string", placeholder: "octal", summary: "its permissions, such as 755" },
     workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },

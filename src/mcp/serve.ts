@@ -1,5 +1,6 @@
 // The Model Context Protocol on stdio. `serve.ts` binds a server to the streams and ends everything with them; `tools/` has one file for
 // each tool and a table of them; `calls.ts` stands between the two. stdout carries messages of the protocol and nothing else.
+import { Readable, Writable } from "node:stream";
 import {
   CLIENT_CAPABILITIES_META_KEY,
   McpServer,
@@ -36,7 +37,10 @@ export async function serveMcp(
 ): Promise<void> {
   const calls = new Calls(deps, allowed);
   onHurry(() => calls.hurry());
-  const transport = new StdioServerTransport(streams.stdin, streams.stdout, { maxBufferSize: LONGEST_MESSAGE });
+  const stdout = new Writable({ write: (chunk: Uint8Array, _, done) => void streams.stdout.write(chunk, done) });
+  const transport = new StdioServerTransport(Readable.from(buffers(streams.stdin)), stdout, {
+    maxBufferSize: LONGEST_MESSAGE,
+  });
   const connection = serveStdio(() => server(calls, version), {
     transport,
     onerror: ({ message }) => onError(message),
@@ -53,6 +57,14 @@ export async function serveMcp(
   await closed.promise;
   deps.signal.removeEventListener("abort", stop);
   await calls.close();
+}
+
+/** The SDK looks for line ends as only a Buffer can. */
+async function* buffers(input: Streams["stdin"]): AsyncGenerator<Buffer> {
+  for await (const chunk of input)
+    yield typeof chunk === "string"
+      ? Buffer.from(chunk)
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
 /** One for each connection; a client that first asks which protocol is spoken gets two of them. */

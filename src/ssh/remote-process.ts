@@ -2,10 +2,23 @@
 // ended. For the scripts that this program itself sends; a person's own commands are run by src/ssh/run.ts.
 import type { FileSink, Subprocess } from "bun";
 import { RuncodeError } from "../protocol/errors.ts";
+import { notRunMarker } from "../protocol/not-run.ts";
+import { newId } from "./id.ts";
 import { sshArgv } from "./master.ts";
 import { quoteArgv } from "./quote.ts";
-import { forAnyShell } from "./remote-command.ts";
+import { forAnyShell } from "../protocol/shell-line.ts";
+import { refusalError } from "./refusal.ts";
 import type { SshTarget } from "./target.ts";
+
+/** How it was when ssh had ended. */
+export interface RemoteEnd {
+  /** ssh's exit code; null where a signal ended it. */
+  readonly code: number | null;
+  /** The last 16 KiB that came on stderr. */
+  readonly stderr: string;
+  /** Where the gateway did not begin the script: its word for that, from its marker on. */
+  readonly refusal: string | null;
+}
 
 export interface RemoteProcess {
   /** Takes bytes, which may be used again once it resolves. False when nobody reads them any more. */
@@ -13,14 +26,25 @@ export interface RemoteProcess {
   /** The end of stdin; the process may go on. */
   end(): Promise<void>;
   readonly stdout: AsyncIterable<Uint8Array>;
-  /** When ssh has ended: its exit code (null where a signal ended it) and the last 16 KiB that came on stderr. */
-  readonly ended: Promise<{ readonly code: number | null; readonly stderr: string }>;
+  readonly ended: Promise<RemoteEnd>;
   /** Ends ssh here, by which the channel closes and the script sees the end of its stdin. */
   kill(): void;
 }
 
 /** stderr beyond this is not kept, in bytes; the reason stands at its end. */
 const KEPT_STDERR = 16 * 1024;
+
+/**
+ * Asks the gateway to begin a script that does nothing. Throws its refusal, with `what` before the reason; not that the key may
+ * run no command, which says nothing about whether the workspace runs.
+ */
+export async function mustRun(target: SshTarget, what: string, signal: AbortSignal): Promise<void> {
+  const { refusal } = await spawnScript(target, ":", [], { stdin: false, signal }).ended;
+  signal.throwIfAborted();
+  if (refusal === null) return;
+  const error = refusalError(what, refusal);
+  if (error.code !== "forbidden") throw error;
+}
 
 export interface ScriptStreams {
   /** What it reads: what `write` is given, nothing, or an open file, which ssh then reads itself from where that stands. */
@@ -40,7 +64,8 @@ export function spawnScript(
   { stdin, stdout, signal }: ScriptStreams,
 ): RemoteProcess {
   signal.throwIfAborted();
-  const line = forAnyShell(`set -- ${quoteArgv(parameters)}\n${script}`);
+  const id = newId();
+  const line = forAnyShell(`RUNCODE_EXEC_ID=${id}; set -- ${quoteArgv(parameters)}\n${script}`);
   const argv = sshArgv(target, ["-T", ...(stdin === false ? ["-n"] : [])], line);
   const child = start(argv, stdin === true ? "pipe" : stdin === false ? "ignore" : stdin, stdout ?? "pipe");
   const kill = (): void => child.kill("SIGTERM");
@@ -52,7 +77,8 @@ export function spawnScript(
     ended: (async () => {
       await child.exited;
       signal.removeEventListener("abort", kill);
-      return { code: child.exitCode, stderr: await stderr };
+      const said = await stderr;
+      return { code: child.exitCode, stderr: said, refusal: said.startsWith(notRunMarker(id)) ? said : null };
     })(),
     async write(chunk) {
       try {

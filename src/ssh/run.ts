@@ -1,10 +1,10 @@
 // One remote command over the master, from its first byte to its end, signals and time limits included.
-import type { Readable } from "node:stream";
 import { RuncodeError } from "../protocol/errors.ts";
-import { notRunMarker, readNotRun } from "../protocol/not-run.ts";
+import { notRunMarker } from "../protocol/not-run.ts";
 import { SessionChannel, type OutputSink, type RemoteExit } from "./channel.ts";
 import { newId } from "./id.ts";
 import { endingLine, missingDirectoryMarker, remoteLine, type RemoteCommand } from "./remote-command.ts";
+import { refusalError } from "./refusal.ts";
 import type { SshTarget } from "./target.ts";
 
 /** How a command ended that was seen to end. */
@@ -12,7 +12,7 @@ export type CommandExit = Exclude<RemoteExit, { kind: "lost" }>;
 
 export interface RunRequest extends Omit<RemoteCommand, "id" | "parent"> {
   /** Null gives the command end-of-file at once. */
-  readonly stdin: Readable | null;
+  readonly stdin: AsyncIterable<Uint8Array | string> | null;
   readonly output: OutputSink;
   /** What ends the command from here, and the signal (without SIG) that it deserves. */
   readonly stop: { readonly signal: AbortSignal; readonly hurry?: AbortSignal };
@@ -46,7 +46,8 @@ export async function runRemote(target: SshTarget, request: RunRequest): Promise
     : overMaster(controlPath, request, carried));
   if (ended.aborted) throw ended.reason;
   const refusal = watch.refusal();
-  if (refusal !== null && exit.kind === "code" && exit.code === 255) throw notRun(refusal);
+  if (refusal !== null && exit.kind === "code" && exit.code === 255)
+    throw refusalError("the command was not run", refusal);
   if (watch.seen() && (exit.kind === "lost" || (exit.kind === "code" && exit.code === 255))) throw noDirectory(request);
   if (exit.kind !== "lost") return exit;
   throw new RuncodeError("ssh_failed", "the connection was lost while the command ran; it may have done its work", {
@@ -77,13 +78,14 @@ async function overMaster(controlPath: string, request: RunRequest, carried: Car
   const { stdin, stop } = request;
   const { id, ended } = carried;
   const line = remoteLine({ ...request, id });
+  const input = new Feed(stdin);
   const channel = await SessionChannel.open(
     controlPath,
-    { output: carried.output, drain: () => stdin?.resume(), deaf: () => stdin?.pause() },
+    { output: carried.output, drain: () => input.drain(), deaf: () => input.stop() },
     { signal: stop.signal },
   );
   const taken = channel.exec(line);
-  const release = feed(stdin, channel);
+  void input.carry(channel);
   const timer = carried.startLimit();
   try {
     const exit = await Promise.race([channel.closed, aborted(ended)]);
@@ -98,7 +100,7 @@ async function overMaster(controlPath: string, request: RunRequest, carried: Car
     return exit;
   } finally {
     clearTimeout(timer);
-    release();
+    input.stop();
     await channel.release();
   }
 }
@@ -141,30 +143,38 @@ function noDirectory({ directory, base }: RunRequest): RuncodeError {
   });
 }
 
-function notRun(refusal: string): RuncodeError {
-  const { code, reason } = readNotRun(refusal.slice(refusal.indexOf(" ") + 1));
-  return new RuncodeError(code ?? "ssh_failed", `the command was not run: ${reason || "the gateway gave no reason"}`, {
-    phase: "connect",
-    hint: code === "conflict" ? "run: runcode start <workspace>" : undefined,
-  });
-}
+/** Carries stdin to a channel as fast as the command reads it, until its end or `stop`. */
+class Feed {
+  readonly #stdin: RunRequest["stdin"];
+  #stopped = false;
+  #room = Promise.withResolvers<void>();
 
-/** Carries stdin to the channel as fast as the command reads it. Gives the function that lets go of stdin. */
-function feed(stdin: Readable | null, channel: SessionChannel): () => void {
-  if (stdin === null) {
-    channel.end();
-    return () => {};
+  constructor(stdin: RunRequest["stdin"]) {
+    this.#stdin = stdin;
   }
-  const onData = (chunk: Uint8Array | string): void => {
-    if (!channel.write(typeof chunk === "string" ? Buffer.from(chunk) : chunk)) stdin.pause();
-  };
-  const onEnd = (): void => channel.end();
-  stdin.on("data", onData).on("end", onEnd).on("error", onEnd);
-  stdin.resume();
-  return () => {
-    stdin.off("data", onData).off("end", onEnd);
-    stdin.pause();
-  };
+
+  async carry(channel: SessionChannel): Promise<void> {
+    try {
+      for await (const chunk of this.#stdin ?? []) {
+        if (this.#stopped) return;
+        this.#room = Promise.withResolvers();
+        if (!channel.write(typeof chunk === "string" ? Buffer.from(chunk) : chunk)) await this.#room.promise;
+        if (this.#stopped) return;
+      }
+    } catch {
+      // An input that cannot be read any further ends here.
+    }
+    channel.end();
+  }
+
+  drain(): void {
+    this.#room.resolve();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#room.resolve();
+  }
 }
 
 /**

@@ -29,7 +29,7 @@ const run = (words: readonly string[], env: Record<string, string> = {}): Promis
   runProgram([...words, "--json"], {
     env: { ...home.env, PATH: ssh.path, RUNCODE_API_BASE: plane.base, RUNCODE_TOKEN: "secret-token-1", ...env },
   });
-const connect = (): Promise<Ran> => run(["connect", "demo", "--wait", "--timeout", "1s"]);
+const connect = (): Promise<Ran> => run(["connect", "demo", "--wait", "--timeout", "1m"]);
 
 /** All files below the cache but the locks, which are empty and say nothing. */
 async function written(): Promise<string[]> {
@@ -50,7 +50,7 @@ const without = (field: string): Record<string, unknown> => {
 };
 const spoiled = (field: string, value: unknown): Record<string, unknown> => ({ ...goodBundle(), [field]: value });
 const base64 = (HOST_KEY.split(" ")[1] ?? "") as string;
-const strangerCertificate = `ssh-ed25519-cert-v01@openssh.com ${generateKey("x").blob.toString("base64")}`;
+const strangerCertificate = `ssh-ed25519-cert-v01@openssh.com ${(await generateKey("x")).blob.toString("base64")}`;
 
 const UNSAFE: [what: string, bundle: unknown][] = [
   ["no bundle at all", undefined],

@@ -1,7 +1,9 @@
 import { execa } from "execa";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Language, Parser } from "web-tree-sitter";
 import { COMMANDS } from "../../src/commands/index.ts";
 import { flagName } from "../../src/cli/define.ts";
 import { BINARY, runProgram, testHome, testWith, type TestHome } from "../harness/index.ts";
@@ -58,7 +60,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
         .map(([key]) => flagName(key));
       expect(await offered(name, "--")).toEqual(expect.arrayContaining([...flags, "--json", "--help"]));
     }
-  }, 60_000);
+  });
 
   test("offers the choices of a flag and of a word, and the second word of a name", async () => {
     expect(await offered("install-path", "--shell", "")).toEqual(["bash", "fish", "sh", "zsh"]);
@@ -102,6 +104,17 @@ test.each([["bash"], ["zsh"], ["fish"], ["powershell"]])(
     expect(script).toContain(shell === "fish" ? "-l dry-run" : "--dry-run");
   },
 );
+
+test("the script for PowerShell is PowerShell (read by its grammar: neither Debian nor npm has the shell)", async () => {
+  const { script } = (await runProgram(["completion", "powershell", "--json"], { env })).json<{ script: string }>();
+  await Parser.init();
+  const wasm = createRequire(import.meta.url).resolve("tree-sitter-powershell/tree-sitter-powershell.wasm");
+  const parser = new Parser().setLanguage(await Language.load(await readFile(wasm)));
+  const sound = (text: string): boolean => parser.parse(text)?.rootNode.hasError === false;
+  expect(sound(script)).toBe(true);
+  // The grammar would notice.
+  expect(sound(script.replace("param(", "param"))).toBe(false);
+});
 
 testWith("zsh")("a real zsh takes its script", async () => {
   const { script } = (await runProgram(["completion", "zsh", "--json"], { env })).json<{ script: string }>();

@@ -46,7 +46,7 @@ test("no name lists what there is, which is what is shipped", async () => {
 test.each([
   [["exek"], "did you mean: runcode schema exec"],
   [["serve", "tokn"], "did you mean: runcode schema serve token"],
-  [["serve", "token", "x"], "runcode schema lists them"],
+  [["serve", "token", "of", "mine"], "runcode schema lists them"],
   [["no-such-thing"], "runcode schema lists them"],
   [["proxy"], "runcode schema lists them"],
 ])("%j is not found, and the answer says what is", async (words, hint) => {

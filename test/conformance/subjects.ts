@@ -1,12 +1,12 @@
-// What the conformance suite is run on: each driver with the program it starts inside, in a data directory of its own.
-import { execFile } from "node:child_process";
+// What the conformance suite is run on: each driver, with the built program to start inside, in a data directory of its own.
+import { randomInt } from "node:crypto";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
 import { createDriver, DRIVERS, type DriverName } from "../../src/server/sandboxes/index.ts";
+import { BINARY } from "../harness/index.ts";
 
 export interface Subject {
   readonly driver: Driver;
@@ -23,7 +23,7 @@ export { DRIVERS };
 /** Takes a driver's name; gives it ready for use, in a new data directory. */
 export async function subject(name: DriverName): Promise<Subject> {
   const dataDir = await realpath(await mkdtemp(path.join(tmpdir(), "runcode-conformance-")));
-  const driver = await createDriver(name, { dataDir, self: [await insideProgram(dataDir)] });
+  const driver = await createDriver(name, { dataDir, self: [BINARY] });
   const used: [SandboxSpec, Sandbox | null][] = [];
   let next = 1;
   const spec: Subject["spec"] = (limits = {}) => {
@@ -52,14 +52,6 @@ export async function subject(name: DriverName): Promise<Subject> {
   };
 }
 
-/** One file with the helpers in it: a sandbox that shows nothing of the host's disk could not load the sources. */
-async function insideProgram(dir: string): Promise<string> {
-  const out = path.join(dir, "runcode");
-  const main = path.join(import.meta.dirname, "inside-main.ts");
-  await promisify(execFile)(process.execPath, ["build", "--compile", main, "--outfile", out]);
-  return out;
-}
-
 export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
@@ -80,6 +72,11 @@ export async function run(
     process.exited,
   ]);
   return { stdout, stderr, exit };
+}
+
+/** A number of seconds that no other test sleeps for, on this machine: how a test tells its own processes from all others. */
+export function nap(): number {
+  return randomInt(1_000_000, 2 ** 31);
 }
 
 /** Resolves with what came so far once `wanted` is in it; rejects when the stream ends before. */

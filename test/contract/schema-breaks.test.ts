@@ -54,6 +54,12 @@ describe("readers break where", () => {
       "it --count: is not printed any more",
     ],
     [
+      "it exits with other codes",
+      object({}),
+      { ...object({}), "x-remote-exit-code": true },
+      "it: has other exit codes",
+    ],
+    [
       "a flag's document loses a field",
       among(object({}), { ...object({ a: text }), title: "--list" }),
       among(object({}), { ...object({}), title: "--list" }),

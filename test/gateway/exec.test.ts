@@ -2,7 +2,8 @@
 import { execa } from "execa";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { remoteLine } from "../../src/ssh/remote-command.ts";
 import { noise, sha256, world } from "./fixture.ts";
 import type { World } from "./fixture.ts";
 
@@ -41,6 +42,31 @@ describe("a command's end", () => {
   });
 });
 
+describe("the login shell of a command that runcode sends", () => {
+  const ran = async (words: readonly string[]): Promise<{ stdout: string; command: unknown }> => {
+    const exec = vi.spyOn(w.sandbox, "exec");
+    try {
+      const line = remoteLine({ words, directory: "/", base: "/", id: "0123456789abcdef" });
+      const { stdout } = await w.ssh([line]);
+      return { stdout: String(stdout), command: exec.mock.calls[0]?.[0].command };
+    } finally {
+      exec.mockRestore();
+    }
+  };
+
+  test("is started once for a line of its own", async () => {
+    const { stdout, command } = await ran(["pwd; echo it\\'s $RUNCODE_EXEC_ID"]);
+    expect(stdout).toBe("/\nit's 0123456789abcdef\n");
+    expect(command).toEqual(["/bin/sh", "-c", expect.stringContaining("own-shell-last")]);
+  });
+
+  test("comes first for a program, which finds what its start-up files set", async () => {
+    const { stdout, command } = await ran(["printf", "%s", "it's"]);
+    expect(stdout).toBe("it's");
+    expect(command).toEqual(expect.stringMatching(/^exec \/bin\/sh -c /));
+  });
+});
+
 describe("streams", () => {
   test("stdout and stderr stay apart, byte for byte", async () => {
     const { stdout, stderr } = await w.ssh(["printf out; printf err >&2"]);
@@ -75,7 +101,7 @@ describe("streams", () => {
     const { exitCode } = await execa(
       "bash",
       ["-c", `${slow}; code=$?; ${wait}; exit $code`, "bash", w.key().config, out, err, line],
-      { reject: false, timeout: 60_000 },
+      { reject: false, timeout: 120_000 },
     );
     expect(exitCode).toBe(0);
     expect(readFileSync(out, "latin1")).toBe("o\n".repeat(3_000_000) + "O\n".repeat(1_500_000));
@@ -97,11 +123,7 @@ describe("what comes before a command", () => {
     const flags = ["-o", `ControlPath=${control}`];
     const master = w.ssh([], { key, flags: [...flags, "-M", "-N"] });
     await w.event((event) => event.event === "opened");
-    for (
-      let tries = 0;
-      (await w.ssh([], { key, flags: [...flags, "-O", "check"] })).exitCode !== 0 && tries < 50;
-      tries++
-    );
+    await expect.poll(async () => (await w.ssh([], { key, flags: [...flags, "-O", "check"] })).exitCode).toBe(0);
     const ran = await Promise.all(
       Array.from({ length: 200 }, (_, index) => w.ssh([`echo ${index}; sleep 1`], { key, flags })),
     );
@@ -110,7 +132,7 @@ describe("what comes before a command", () => {
     );
     await w.ssh([], { key, flags: [...flags, "-O", "exit"] });
     await master;
-  }, 120_000);
+  });
 });
 
 describe("a client that goes", () => {

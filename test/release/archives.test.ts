@@ -7,6 +7,8 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verify } from "../../scripts/release/macho/verify.ts";
 import { archiveName, binaryName, TARGETS } from "../../scripts/release/targets.ts";
+import { pageName } from "../../src/cli/man.ts";
+import { COMMANDS } from "../../src/commands/index.ts";
 import { ROOT, testWith } from "../harness/index.ts";
 import { ALL, binaryOf, BUILT, built, describeBuilt } from "./built.ts";
 
@@ -42,9 +44,13 @@ describeBuilt(BUILT.length > 0 ? [] : ["linux_x64"])("the release", () => {
   });
 
   testWith("unzip")(
-    "every archive holds the binary, the papers and a manual page for each command",
+    "every archive holds the binary, the papers, the completions and a manual page for each command",
     { timeout: 120_000 },
     async () => {
+      const pages = Object.keys(COMMANDS)
+        .filter((name) => !COMMANDS[name]?.hidden)
+        .map((name) => `man/man1/${pageName(name)}.1`);
+      expect(pages).toContain("man/man1/runcode-exec.1");
       for (const target of BUILT) {
         const into = await unpack(archiveName(target));
         const files = (await readdir(into, { recursive: true })) as string[];
@@ -54,7 +60,11 @@ describeBuilt(BUILT.length > 0 ? [] : ["linux_x64"])("the release", () => {
             "LICENSE",
             "THIRD_PARTY_LICENSES",
             "man/man1/runcode.1",
-            "man/man1/runcode-exec.1",
+            ...pages,
+            "completions/runcode.bash",
+            "completions/_runcode",
+            "completions/runcode.fish",
+            "completions/runcode.ps1",
             "docs/exit-codes.md",
             "docs/schemas/error.json",
             "docs/schemas/exec.json",

@@ -39,7 +39,6 @@ interface Subject {
 
 const SUBJECTS: readonly Subject[] = [
   { name: "this machine's sh and tools", tools: [], shell: null, setsid: true, leads: true },
-  { name: "dash", tools: ["bwrap", "dash"], shell: "dash", setsid: true, leads: true },
   { name: "bash as sh", tools: ["bwrap", "bash"], shell: "bash", setsid: true, leads: true },
   { name: "busybox alone", tools: ["bwrap", "busybox"], shell: "busybox", applets: true, setsid: true, leads: true },
   { name: "no setsid", tools: ["bwrap", "dash"], shell: "dash", setsid: false, leads: true },
@@ -189,6 +188,16 @@ describe.each(SUBJECTS)("jobs on $name", ({ tools, shell, applets, setsid, leads
       await writeFile(at("on"), "");
       expect(await ended(id)).toMatchObject({ exitCode: 0 });
       expect(await texts(id)).toEqual(["there\ndone\n", ""]);
+    });
+
+    test.skipIf(shell !== null)("is begun by ssh's own client where there is no master (once is enough)", async () => {
+      const config = at("plain-config");
+      await writeFile(config, (await Bun.file(sshd.config).text()).replaceAll(/^ *Control.*$/gm, ""));
+      const plain = { ...target, config, controlPath: null };
+      const id = newJobId();
+      await startJob(plain, { id, words: ["echo there; exit 3"], directory: dir }, { signal });
+      const job = await waitForJob(plain, id, { signal, waitMs: 20_000 });
+      expect([job.exitCode, await texts(id)]).toEqual([3, ["there\n", ""]]);
     });
 
     test("is killed with all that it started, the deaf as well", async () => {

@@ -10,6 +10,11 @@ function __runcode_is
   end
   test -z "$argv[1]"
 end
+function __runcode_remote
+  set -l words (commandline -opc)
+  set -l typed (string unescape -- (commandline -ct) 2>/dev/null; or commandline -ct)
+  runcode completion paths -- $words[2..-1] "$typed" 2>/dev/null
+end
 complete -c runcode -f
 ${globals.map((flag) => `complete -c runcode${flagWords(flag)}`).join("\n")}
 ${commands
@@ -26,13 +31,20 @@ ${commands
 
 function flagWords({ long, short, summary, value }: Flag): string {
   const names = ` -l ${long.slice(2)}${short === null ? "" : ` -s ${short.slice(1)}`}`;
-  return `${names} -d ${quote(summary)}${value ? ` -r${value.kind === "any" ? "" : wordsOf(value)}` : ""}`;
+  return `${names} -d ${quote(summary)}${value ? ` ${value.kind === "files" ? "-r" : "-x"}${wordsOf(value)}` : ""}`;
 }
+
+const OFFERS = {
+  workspace: " -a '(runcode completion workspaces 2>/dev/null)'",
+  files: " -F",
+  remote: " -a '(__runcode_remote)'",
+  either: " -F -a '(__runcode_remote)'",
+  any: "",
+} as const;
 
 function wordsOf(words: Words): string {
   if (words.kind === "choices") return ` -a ${quote(words.choices.join(" "))}`;
-  if (words.kind === "workspace") return " -a '(runcode completion workspaces 2>/dev/null)'";
-  return words.kind === "files" ? " -F" : "";
+  return OFFERS[words.kind];
 }
 
 function quote(text: string): string {

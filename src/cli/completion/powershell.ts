@@ -22,6 +22,7 @@ Register-ArgumentCompleter -Native -CommandName runcode -ScriptBlock {
     elseif ($command) { $script:runcodeCommands[$command].Words }
     else { $script:runcodeCommands.Keys }
   if ("$words" -eq '<workspace>') { $words = @(runcode completion workspaces) }
+  elseif ("$words" -eq '<remote>') { $words = @(runcode completion paths -- @before $current) | ForEach-Object { if ($_ -match '^[\\w./~+,:@%=-]+$') { $_ } else { "'" + $_.Replace("'", "''") + "'" } } }
   $words | Where-Object { $_ -like "$current*" } | ForEach-Object {
     $summary = if (-not $command -and $script:runcodeCommands.Contains($_)) { $script:runcodeCommands[$_].Summary } else { $_ }
     [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $summary)
@@ -37,6 +38,8 @@ function entry({ long, short, value }: Flag): string {
 
 function list(words: Words): string {
   if (words.kind === "workspace") return "@('<workspace>')";
+  // PowerShell itself offers files where a completer offers nothing; for both at once there is no such way.
+  if (words.kind === "remote") return "@('<remote>')";
   return words.kind === "choices" ? `@(${words.choices.map(quote).join(", ")})` : "@()";
 }
 

@@ -12,9 +12,10 @@ export interface Flag {
   readonly value: Words | null;
 }
 
-/** What may stand in a place: known words, the names of workspaces, files, or anything. */
+/** What may stand in a place: known words, the names of workspaces, files here, files there, first here and then either, or anything. */
 export type Words =
-  { readonly kind: "choices"; readonly choices: readonly string[] } | { readonly kind: "workspace" | "files" | "any" };
+  | { readonly kind: "choices"; readonly choices: readonly string[] }
+  | { readonly kind: "workspace" | "files" | "remote" | "either" | "any" };
 
 export interface Shape {
   readonly name: string;
@@ -49,6 +50,13 @@ export function treeOf<C>(commands: readonly (readonly [name: string, command: C
   };
 }
 
+const KINDS = {
+  workspace: "workspace",
+  local: "files",
+  remote: "remote",
+  "local, then remote": "either",
+} as const;
+
 function flagOf([key, option]: readonly [string, Option]): Flag {
   return {
     long: flagName(key),
@@ -60,8 +68,9 @@ function flagOf([key, option]: readonly [string, Option]): Flag {
 
 function valueOf(key: string, option: Option): Words | null {
   if (option.kind === "flag") return null;
-  if (option.kind === "string" && option.choices) return { kind: "choices", choices: option.choices };
+  if ("choices" in option && option.choices) return { kind: "choices", choices: option.choices };
   if (key === "workspace") return { kind: "workspace" };
+  if ("complete" in option && option.complete) return { kind: option.complete === "remote" ? "remote" : "files" };
   const files = "placeholder" in option && /FILE|DIR|PATH/.test(option.placeholder);
   return { kind: files ? "files" : "any" };
 }
@@ -70,6 +79,5 @@ function wordsOf<C>(command: Command<C>, all: readonly (readonly [name: string, 
   const [first] = Object.values(command.positionals);
   if (first?.complete === "schema") return { kind: "choices", choices: schemaNames(all).map(schemaFile) };
   if (first?.choices) return { kind: "choices", choices: first.choices };
-  if (first?.complete === "workspace") return { kind: "workspace" };
-  return { kind: first?.complete === "local" ? "files" : "any" };
+  return { kind: first?.complete === undefined ? "any" : KINDS[first.complete] };
 }

@@ -4,7 +4,7 @@ import { id, list, text } from "./fields.ts";
 export default v.object({
   removed: list(
     v.object({
-      workspace_id: v.nullable(id("whose session it was; null where the folder does not say")),
+      workspace_id: id("whose session it was"),
       path: text("the folder that was removed"),
     }),
     "what is no longer on this machine",

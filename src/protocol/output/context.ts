@@ -7,7 +7,7 @@ export default v.pipe(
   v.object({
     workspace_id: id("the workspace's number"),
     title: text("the workspace's title"),
-    cwd: v.nullable(text("the project directory, where commands run")),
+    cwd: text("the project directory, where commands run"),
     user: v.nullable(text("the account there")),
     shell: v.nullable(text("its shell")),
     os: v.nullable(text("the system's own name for itself")),
@@ -33,7 +33,7 @@ export default v.pipe(
       ),
     ),
     cpu: v.object({
-      count: v.nullable(v.pipe(v.number(), v.minValue(0), v.description("processors that may be used"))),
+      count: v.nullable(count("processors that may be used")),
       load: v.nullable(v.pipe(v.number(), v.minValue(0), v.description("average of the last minute"))),
     }),
     memory: v.object({ total_bytes: bytes("what may be used"), available_bytes: bytes("room left") }),

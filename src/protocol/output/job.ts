@@ -18,8 +18,9 @@ export const jobEntries = {
       v.description("of the command, 128+n where signal n ended it; null unless it exited"),
     ),
   ),
-  ended_by: v.nullable(
-    openOneOf(["kill", "timeout"], "what ended it, or is about to: jobs kill, or its own --timeout; null: nothing did"),
+  ended_by: v.pipe(
+    v.nullable(openOneOf(["kill", "timeout"], "jobs kill, or the job's own --timeout")),
+    v.description("what ended it, or is about to, where that was not the command itself"),
   ),
   command: text("what runs, for people: on one line, and shortened"),
   cwd: text("the directory that it was started in"),

@@ -1,5 +1,4 @@
 // One question about jobs: a script is sent, its answer comes back whole or not at all.
-import { Readable } from "node:stream";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { printable } from "../../protocol/text.ts";
 import { newId } from "../id.ts";
@@ -40,7 +39,7 @@ export async function ask(target: SshTarget, question: Question): Promise<Sectio
     words: ["/bin/sh", "-c", script, "sh", key, ...parameters],
     directory,
     base: target.workdir,
-    stdin: stdin === undefined ? null : Readable.from([stdin]),
+    stdin: stdin === undefined ? null : only(stdin),
     timeoutMs: waitMs + ANSWER_MS,
     stop,
     output: (stream, bytes, done) => {
@@ -66,4 +65,8 @@ export function unreadable(what: string): RuncodeError {
   return new RuncodeError("ssh_failed", `the workspace's answer about jobs cannot be read: ${printable(what)}`, {
     hint: "jobs need a POSIX shell at /bin/sh there",
   });
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

@@ -79,14 +79,27 @@ members() {
   done
 }
 signal() { for p in $M; do kill -s "$1" "$p"; done 2>/dev/null; }
+remain() {
+  for p in $M; do
+    if [ ! -r /proc/self/stat ]; then kill -0 "$p" 2>/dev/null && return 0
+    elif stat_of "$p" && [ "$S" != Z ]; then return 0
+    fi
+  done
+  return 1
+}
 # A signal and how many seconds until KILL.
 finish() {
   members
   signal "$1"
   signal CONT
   i=0
-  while members; [ -n "$M" ] && [ "$i" -lt $(($2 * 5 + 20)) ]; do
-    [ "$i" -lt $(($2 * 5)) ] || signal KILL
+  while [ "$i" -lt $(($2 * 5)) ] && remain; do
+    nap
+    i=$((i + 1))
+  done
+  i=0
+  while members; [ -n "$M" ] && [ "$i" -lt 20 ]; do
+    signal KILL
     nap
     i=$((i + 1))
   done
@@ -142,16 +155,18 @@ find_job() {
 }
 `;
 
-/** Jobs that have ended are let go by age and size; a running one never. */
+/** Jobs that have ended are let go by age and size; a running one never, nor the one that just ended: ls may know whole seconds only. */
 const PRUNE = `
+weigh() { size=$((size + $(du -sk "$1" | cut -f 1))); }
 prune() {
-  n=0 size=0
+  n=1 size=0
+  weigh "$jobs/$id"
   for name in $(ls -1t "$jobs"); do
-    case $name in ${ID}) ;; *) continue ;; esac
+    case $name in "$id") continue ;; ${ID}) ;; *) continue ;; esac
     look "$jobs/$name" || continue
     [ "$STATE" != running ] || continue
-    n=$((n + 1)) kb=$(du -sk "$d" | cut -f 1)
-    size=$((size + \${kb:-0}))
+    n=$((n + 1))
+    weigh "$d"
     if [ "$n" -gt ${KEPT_JOBS.count} ] || [ "$size" -gt ${KEPT_JOBS.kilobytes} ]; then rm -rf -- "$d"; fi
   done
 }

@@ -2,6 +2,8 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import { printable } from "../../protocol/text.ts";
 import { classifyFailure } from "../failure.ts";
+import { refusalError } from "../refusal.ts";
+import type { RemoteEnd } from "../remote-process.ts";
 
 export interface Answer {
   readonly word: string;
@@ -85,7 +87,8 @@ function remoteIo(detail: string, shown: string): RuncodeError {
 }
 
 /** A script that ended without an answer: the connection died, or `sh` is not what it should be. */
-export function noAnswer(code: number | null, stderr: string, shown: string): RuncodeError {
+export function noAnswer({ code, stderr, refusal }: RemoteEnd, shown: string): RuncodeError {
+  if (refusal !== null) return refusalError(`${shown} was not transferred`, refusal);
   const cause = classifyFailure(stderr, code);
   const said = printable(stderr.trim().split("\n").at(-1) ?? "").slice(0, 300);
   return new RuncodeError("ssh_failed", `the connection broke while ${shown} was under way${said ? `: ${said}` : ""}`, {

@@ -102,16 +102,16 @@ export async function getFile(
     signal.throwIfAborted();
     throw error;
   }
-  const { code, stderr } = await remote.ended;
+  const ended = await remote.ended;
   signal.throwIfAborted();
   if (!attributes) {
     const answer = findAnswer(held.toString("utf8"), key);
     if (answer?.word === "directory") return null;
-    throw answer ? answerError(answer, from.shown, target.workdir) : noAnswer(code, stderr, from.shown);
+    throw answer ? answerError(answer, from.shown, target.workdir) : noAnswer(ended, from.shown);
   }
   const content = beside ? await beside : { bytes, sha256: hash.digest("hex") };
   const theirs = readEndLine(held, key);
-  if (theirs === null) throw noAnswer(code, stderr, from.shown);
+  if (theirs === null) throw noAnswer(ended, from.shown);
   if (theirs.startsWith("x"))
     throw new RuncodeError("io", `${from.shown} could not be read to its end on the workspace`);
   const verified = !theirs.startsWith("-");
@@ -137,11 +137,11 @@ async function getContent(
     signal,
   });
   const sent = await hashGrowing(fd, content.ended, signal, (bytes) => onProgress?.(bytes, size));
-  const { code, stderr } = await content.ended;
-  if (sent.bytes >= size && code === 0) return sent;
+  const ended = await content.ended;
+  if (sent.bytes >= size && ended.code === 0) return sent;
   // ssh does not say that it could not write: a byte more says why.
   mustTakeMore(fd, sent.bytes);
-  throw noAnswer(code, stderr, from.shown);
+  throw noAnswer(ended, from.shown);
 }
 
 function mustTakeMore(fd: number, at: number): void {

@@ -1,6 +1,6 @@
 // A directory of the workspace, unpacked here in a directory of its own, checked, and then moved to its place.
 import { RuncodeError } from "../../protocol/errors.ts";
-import { spawnScript } from "../remote-process.ts";
+import { spawnScript, type RemoteEnd } from "../remote-process.ts";
 import type { SshTarget } from "../target.ts";
 import { answerError, findAnswer, noAnswer } from "./answer.ts";
 import { ByteReader } from "./archive/bytes.ts";
@@ -41,19 +41,19 @@ export async function getTree(
     staging = stageTree(place, key, { keep });
     const unpacked = await unpack(bytes, staging.dir, { ...options, onHash: (hash) => comparison.ours(hash) });
     const word = await list(bytes, key, comparison);
-    const { code, stderr } = await remote.ended;
+    const ended = await remote.ended;
     signal.throwIfAborted();
-    if (word === null) throw noAnswer(code, stderr, from.shown);
-    if (word === "failed") throw answerError({ word: "io", detail: stderr.trim() }, from.shown, target.workdir);
+    if (word === null) throw noAnswer(ended, from.shown);
+    if (word === "failed") throw answerError({ word: "io", detail: ended.stderr.trim() }, from.shown, target.workdir);
     if (word === "ok") comparison.mustAgree(from.shown);
     staging.commit();
     return { ...unpacked, verified: word === "ok" };
   } catch (error) {
     remote.kill();
-    const { code, stderr } = await remote.ended;
+    const ended = await remote.ended;
     signal.throwIfAborted();
     // The end of the stream where there should have been more: ssh knows why.
-    if (error instanceof RuncodeError && error.code === "ssh_failed") throw noAnswer(code, stderr, from.shown);
+    if (error instanceof RuncodeError && error.code === "ssh_failed") throw noAnswer(ended, from.shown);
     throw error;
   } finally {
     staging?.close();
@@ -64,7 +64,7 @@ export async function getTree(
 async function head(
   bytes: ByteReader,
   key: string,
-  ended: Promise<{ code: number | null; stderr: string }>,
+  ended: Promise<RemoteEnd>,
   from: RemotePath,
   workdir: string,
 ): Promise<boolean> {
@@ -76,8 +76,7 @@ async function head(
     if (answer?.word === "file") return false;
     if (answer) throw answerError(answer, from.shown, workdir);
   }
-  const { code, stderr } = await ended;
-  throw noAnswer(code, stderr, from.shown);
+  throw noAnswer(await ended, from.shown);
 }
 
 /** Reads the hashes and the last line; gives its word, or null where it is missing. */

@@ -34,9 +34,9 @@ export async function putLargeFile(
   const answers = new ByteReader(control.stdout);
   const fail = async (answer: Answer | null): Promise<never> => {
     await control.end();
-    const { code, stderr } = await control.ended;
+    const ended = await control.ended;
     signal.throwIfAborted();
-    throw answer ? answerError(answer, to.shown, target.workdir) : noAnswer(code, stderr, to.shown);
+    throw answer ? answerError(answer, to.shown, target.workdir) : noAnswer(ended, to.shown);
   };
   try {
     const first = await nextAnswer(answers, key);
@@ -77,8 +77,8 @@ async function hashThere(
   try {
     const [output, { stderr }] = await Promise.all([readAnswers(content.stdout), content.ended]);
     const answer = findAnswer(output, key);
-    // tee goes on to the end when the disk is full and says so here only.
-    if (/^tee: /m.test(stderr)) return { word: "io", detail: stderr };
+    // When the disk is full, they say so here only.
+    if (/^(?:tee|cat): /m.test(stderr)) return { word: "io", detail: stderr };
     return answer ?? { word: "cut", detail: stderr };
   } finally {
     clearInterval(watch);

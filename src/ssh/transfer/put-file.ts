@@ -47,11 +47,11 @@ export async function putFile(
   }
   // Without the trailer the script drops what it has.
   await remote.end();
-  const [{ code, stderr }, output] = await Promise.all([remote.ended, answers]);
+  const [ended, output] = await Promise.all([remote.ended, answers]);
   if (failure) throw failure;
   signal.throwIfAborted();
   const answer = findAnswer(output, key);
-  if (!answer) throw noAnswer(code, stderr, to.shown);
+  if (!answer) throw noAnswer(ended, to.shown);
   if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
   return { ...sent, verified: answer.detail !== "none" };
 }

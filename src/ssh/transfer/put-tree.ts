@@ -33,11 +33,11 @@ export async function putTree(
   }
   // An archive without its last member is dropped there.
   await remote.end();
-  const [{ code, stderr }, output] = await Promise.all([remote.ended, answers]);
+  const [ended, output] = await Promise.all([remote.ended, answers]);
   options.signal.throwIfAborted();
   if (failure) throw failure;
   const answer = findAnswer(output, key);
-  if (!answer) throw noAnswer(code, stderr, to.shown);
+  if (!answer) throw noAnswer(ended, to.shown);
   if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
   return { ...sent, verified: answer.detail !== "none" };
 }

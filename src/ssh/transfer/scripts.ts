@@ -126,21 +126,43 @@ say ok "$g"
 
 /**
  * The content of a large file, on a channel whose stdin is that very file on the other machine: there is no room for a trailer, and a second channel,
- * on which PUT_FILE waits, says whether it may keep what came. Parameters as HEAD's and $4 the size. A slow hash program works while the content comes;
- * for a fast one, reading the pages again costs less than tee, which copies in pieces of 8 KiB before coreutils 9.2.
+ * on which PUT_FILE waits, says whether it may keep what came. Parameters as HEAD's and $4 the size. The hash is taken while the content comes: by a
+ * slow program of what tee gives it; by a fast one of what lies in the file, since tee copies in pieces of 8 KiB before coreutils 9.2. \`follow\` gives
+ * the file's bytes a little behind the one that writes it, and ends when all are there, or the file is gone.
  */
 export const PUT_CONTENT = `${HEAD}
 ${PLACE}
 t=\${P%/}/.runcode-$K.part
 [ -f "$t" ] || fail cut
+M=1048576
+follow() {
+  i=0
+  while a=$({ stat -c %s -- "$t" || stat -f %z -- "$t" || wc -c <"$t"; } 2>/dev/null); do
+    if [ "$a" -ge "$1" ]; then
+      dd if="$t" bs=$M skip=$i 2>/dev/null
+      return
+    fi
+    a=$((a / M))
+    if [ $((a - i)) -ge 16 ]; then
+      dd if="$t" bs=$M skip=$i count=$((a - i)) 2>/dev/null || return
+      i=$a
+    else sleep 0.1 2>/dev/null || sleep 1
+    fi
+  done
+}
 h=$(hasher "$4")
 case $h in
-openssl*|'')
-  e=$(cat 2>&1 >"$t") || fail io "$e"
-  g=none
-  [ -z "$h" ] || g=$($h <"$t") ;;
+'') cat >"$t" && g=none ;;
+openssl*)
+  exec 3<&0 </dev/null
+  g=$(
+    follow "$4" 3<&- | $h 3<&- &
+    cat <&3 >"$t" && [ "$(wc -c <"$t")" -ge "$4" ] || rm -f -- "$t"
+    wait
+  )
+  [ -f "$t" ] ;;
 *) g=$(tee -- "$t" | $h) ;;
-esac
+esac || fail cut
 say hash "\${g%% *}"
 `;
 
