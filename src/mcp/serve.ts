@@ -37,9 +37,10 @@ export async function serveMcp(
 ): Promise<void> {
   const calls = new Calls(deps, allowed);
   onHurry(() => calls.hurry());
-  const input = Readable.from(streams.stdin, { objectMode: false });
-  const output = new Writable({ write: (chunk: Uint8Array, _, done) => void streams.stdout.write(chunk, done) });
-  const transport = new StdioServerTransport(input, output, { maxBufferSize: LONGEST_MESSAGE });
+  const stdout = new Writable({ write: (chunk: Uint8Array, _, done) => void streams.stdout.write(chunk, done) });
+  const transport = new StdioServerTransport(Readable.from(buffers(streams.stdin)), stdout, {
+    maxBufferSize: LONGEST_MESSAGE,
+  });
   const connection = serveStdio(() => server(calls, version), {
     transport,
     onerror: ({ message }) => onError(message),
@@ -56,6 +57,14 @@ export async function serveMcp(
   await closed.promise;
   deps.signal.removeEventListener("abort", stop);
   await calls.close();
+}
+
+/** The SDK looks for line ends as only a Buffer can. */
+async function* buffers(input: Streams["stdin"]): AsyncGenerator<Buffer> {
+  for await (const chunk of input)
+    yield typeof chunk === "string"
+      ? Buffer.from(chunk)
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
 /** One for each connection; a client that first asks which protocol is spoken gets two of them. */

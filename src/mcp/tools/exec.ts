@@ -1,10 +1,10 @@
 // One command, held until it ends or the call may not be held any longer.
-import { Readable } from "node:stream";
 import * as v from "valibot";
 import type { Command } from "../../bundle/command.ts";
 import { detach } from "../../bundle/jobs.ts";
 import type { Session } from "../../bundle/session.ts";
 import { systemClock } from "../../platform/clock.ts";
+import { RuncodeError } from "../../protocol/errors.ts";
 import { printable } from "../../protocol/text.ts";
 import { quoteArgv, quoteWord } from "../../ssh/quote.ts";
 import { checkedEnv } from "../../ssh/remote-command.ts";
@@ -82,7 +82,12 @@ There is no terminal: nothing can be typed into it later.`,
       env,
       timeoutMs: args.timeout_ms,
     };
-    const stdin = args.stdin === undefined ? null : Readable.from([Buffer.from(args.stdin)]);
+    // Without a master ssh reads the standard input of this program, which is the client's.
+    if (args.stdin !== undefined && session.controlPath === null)
+      throw new RuncodeError("usage", "on Windows a command gets no standard input from a tool", {
+        hint: "write it into a file, and let the command read that",
+      });
+    const stdin = args.stdin === undefined ? null : once(args.stdin);
     if (args.background) {
       return started(session, await detach(call, session, command, stdin));
     }
@@ -101,6 +106,10 @@ There is no terminal: nothing can be typed into it later.`,
     return ended === null ? goesOn(running, call.commands.keep(running), most) : exited(running, ended, most);
   },
 });
+
+async function* once(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
 
 /** A list of one word would be a shell line to the line that is sent. */
 function asWords(command: readonly string[]): readonly string[] {

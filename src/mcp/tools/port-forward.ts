@@ -4,6 +4,7 @@ import { readySession } from "../../bundle/target.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { parseForwards } from "../../ssh/forward-spec.ts";
 import { openForwards } from "../../ssh/forwards.ts";
+import { mustRun } from "../../ssh/remote-process.ts";
 import { list } from "../../protocol/output/fields.ts";
 import { Forward, StandingForward } from "../../protocol/output/port-forward.ts";
 import { words, workspace } from "../fields.ts";
@@ -48,7 +49,9 @@ This machine's own ports are never opened to the workspace; a person can do that
     const wanted = parseForwards(ports, { local: undefined, to, reverse: false, unix: false, cwd: call.cwd });
     const session = await call.session(workspace);
     mustMayForward(session);
-    const opened = await openForwards(await readySession(sessions, session, call.signal), wanted);
+    const ready = await readySession(sessions, session, call.signal);
+    await mustRun(ready, "nothing was forwarded", call.signal);
+    const opened = await openForwards(ready, wanted);
     return { structured: { forwards: opened.map((each) => describeForward(each, session)) } };
   },
 });
