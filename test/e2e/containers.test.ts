@@ -62,7 +62,7 @@ describeEngines(
       const file = path.join(client.home.dir, "there");
       await writeFile(file, "x".repeat(3_000_000));
       await client.ok(["put", "--workspace", "box", file, "there"]);
-      await client.ok(["get", "--workspace", "box", "there", `${file}.back`]);
+      await client.ok(["get", "--workspace", "box", "there", "--out", `${file}.back`]);
       expect(await readFile(`${file}.back`, "utf8")).toBe("x".repeat(3_000_000));
       expect(await mine()).toHaveLength(1);
     });
