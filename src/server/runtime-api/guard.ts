@@ -71,9 +71,14 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   unavailable: 503,
 };
 
+/** nginx's word for it; HTTP has none. */
+const CLIENT_CLOSED = 499 as ContentfulStatusCode;
+
 /** The one translator from what was thrown to a status and `{"detail": …}`. */
 export function answerError(log: (line: string) => void): ErrorHandler<RuntimeApiEnv> {
   return (error, c) => {
+    // The caller hung up, which is the reason for whatever was thrown. Nobody reads this; it is what the log shows.
+    if (c.req.raw.signal.aborted) return refuse(c, CLIENT_CLOSED, "the caller hung up");
     if (error instanceof InvalidRequest) return c.json({ detail: error.problems }, 422);
     if (error instanceof NoSuchRuntime) return refuse(c, 404, error.message);
     if (error instanceof RuntimeRefused || error instanceof DuplicatePort || error instanceof EngineRefusal) {

@@ -79,6 +79,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     start: (describe, signal) =>
       refusing("start", async () => {
         const request = await describe();
+        checkImage(request.image);
         await checkNetwork(engine, request.network);
         if (!(await engine.hasImage(request.image))) await engine.pull(request.image, signal);
         signal.throwIfAborted();
@@ -122,6 +123,13 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
 
 export function isRuntime({ labels }: EngineContainer): boolean {
   return Object.hasOwn(labels, RUNTIME_LABEL);
+}
+
+/** What may stand in a reference; in a path of the engine's API it means nothing else. */
+function checkImage(image: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image) || image.split("/").includes("..")) {
+    throw new RuncodeError("bad_request", `${JSON.stringify(image.slice(0, 200))} is no image reference`);
+  }
 }
 
 /** The host's network holds what listens on loopback only, this API among it; another container's holds that container's. */
