@@ -36,6 +36,12 @@ export const COMMANDS: Registry<Context> = {
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
+  runtime: { load: () => import("./runtime-list.ts"), aliasOf: "runtime list" },
+  "runtime start": { load: () => import("./runtime-start.ts") },
+  "runtime list": { load: () => import("./runtime-list.ts") },
+  "runtime pause": { load: () => import("./runtime-pause.ts") },
+  "runtime resume": { load: () => import("./runtime-resume.ts") },
+  "runtime stop": { load: () => import("./runtime-stop.ts") },
 };
 
 /** In which order help shows them, and under which titles. */
@@ -47,5 +53,6 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["Files and ports", ["put", "get", "write", "port-forward"]],
   ["Editors and agents", ["config-ssh", "install-statusline", "statusline"]],
   ["Maintenance", ["doctor", "install-path", "completion", "clean", "upgrade"]],
+  ["Runtimes", ["runtime start", "runtime list", "runtime pause", "runtime resume", "runtime stop"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];
