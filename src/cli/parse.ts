@@ -41,7 +41,7 @@ export function parse<C>(
       [...byFlag].map(([flag, { option }]) => [
         flag,
         {
-          type: option.kind === "flag" ? "boolean" : "string",
+          type: option.kind === "flag" || option.kind === "optional" ? "boolean" : "string",
           multiple: true,
           ...(option.short ? { short: option.short } : {}),
         } as const,
@@ -53,17 +53,26 @@ export function parse<C>(
   const positionals: string[] = [];
   const rest: string[] = [];
   let terminated = false;
-  for (const token of tokens) {
+  for (const [at, token] of tokens.entries()) {
     if (token.kind === "option-terminator") terminated = true;
     else if (token.kind === "positional")
       (terminated && command?.rest !== undefined ? rest : positionals).push(token.value);
     else {
       const found = byFlag.get(token.name);
       if (!found) throw unknownOption(name, token.rawName, [...byFlag.keys()]);
-      values[found.key] = accept(token.rawName, found.option, token.value, values[found.key]);
+      const value = found.option.kind === "optional" ? (token.value ?? takeNext(tokens, at)) : token.value;
+      values[found.key] = accept(token.rawName, found.option, value, values[found.key]);
     }
   }
   return { args: { ...values, ...place(name, command, positionals), rest }, flags: values as unknown as GlobalFlags };
+}
+
+/** The word right after an option whose value may be left out, which is then no word of the command's any more; else "". */
+function takeNext(tokens: { kind: string; index: number; value?: string | undefined }[], at: number): string {
+  const [option, next] = [tokens[at], tokens[at + 1]];
+  if (next?.kind !== "positional" || next.index !== (option?.index ?? 0) + 1) return "";
+  tokens.splice(at + 1, 1);
+  return next.value ?? "";
 }
 
 function empty(option: Option): unknown {
@@ -84,6 +93,8 @@ function accept(flag: string, option: Option, value: string | undefined, before:
       return integer(flag, value, option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER);
     case "seconds":
       return seconds(flag, value);
+    case "optional":
+      return value;
     case "string":
       if (option.choices && !option.choices.includes(value)) {
         throw new RuncodeError("usage", `${flag} takes one of ${option.choices.join(", ")}`);

@@ -8,7 +8,7 @@ import { volumePolicy } from "../../src/server/runtime-api/volumes.ts";
 import { answerOf, type Answer } from "../server/plane.ts";
 
 export interface TestApi {
-  readonly app: RuntimeApi;
+  readonly app: RuntimeApi["app"];
   readonly engine: Engine;
   readonly log: string[];
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
@@ -27,7 +27,7 @@ export async function testApi(
   const log: string[] = [];
   const mark = `${process.pid}-${Math.random().toString(36).slice(2)}`;
   const { volumes = [], ...deps } = change;
-  const app = createRuntimeApi({
+  const { app, close } = createRuntimeApi({
     engine: dockerEngine(engine),
     policy: {
       volumes: volumePolicy(volumes, { local: true }),
@@ -57,6 +57,7 @@ export async function testApi(
         }),
       ),
     close: async () => {
+      await close();
       for (const id of await startedBy(engine, mark)) {
         await engine.api
           .getContainer(id)

@@ -58,7 +58,8 @@ function flagOf([key, option]: readonly [string, Option]): Flag {
 }
 
 function valueOf(key: string, option: Option): Words | null {
-  if (option.kind === "flag") return null;
+  // What may be left out is not asked for either.
+  if (option.kind === "flag" || option.kind === "optional") return null;
   if (option.kind === "string" && option.choices) return { kind: "choices", choices: option.choices };
   if (key === "workspace") return { kind: "workspace" };
   const files = "placeholder" in option && /FILE|DIR|PATH/.test(option.placeholder);

@@ -15,14 +15,18 @@ import { publicRoutes } from "./public.ts";
 import { createRuntimes } from "./runtimes.ts";
 
 export type { RuntimeApiDeps } from "./deps.ts";
-export type RuntimeApi = Hono<RuntimeApiEnv>;
+export interface RuntimeApi {
+  readonly app: Hono<RuntimeApiEnv>;
+  /** Gives up what is being started, and resolves when nothing of it is left. */
+  close(): Promise<void>;
+}
 
 const DESCRIPTION =
   "Starts, pauses, resumes and stops containers on this server's engine. Compatible with the OpenHands runtime server.";
 
 /** Takes what the routes need; gives the whole application. */
 export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
-  const app: RuntimeApi = new Hono<RuntimeApiEnv>();
+  const app = new Hono<RuntimeApiEnv>();
   const runtimes = createRuntimes(deps.engine, deps.listener);
   const operations = PUBLIC_OPERATIONS;
   const document = openApi({
@@ -56,5 +60,5 @@ export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   app.route("/", publicRoutes(deps, runtimes));
   app.notFound((c) => refuse(c, 404, "Not Found"));
   app.onError(answerError(deps.log));
-  return app;
+  return { app, close: () => runtimes.close() };
 }

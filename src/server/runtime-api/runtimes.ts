@@ -37,6 +37,8 @@ export interface Runtimes {
   find(ref: string): Promise<EngineContainer>;
   list(): Promise<readonly EngineContainer[]>;
   remove(container: EngineContainer): Promise<void>;
+  /** Gives up what is being started, and resolves when nothing of it is left. */
+  close(): Promise<void>;
 }
 
 /** A container's name, id or the beginning of one. Anything else would be a path of the engine's API. */
@@ -46,6 +48,8 @@ const SHARED_NETWORKS = ["host", "ns", "container"];
 const LONGEST_GRACE_SECONDS = 24 * 3600;
 
 export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener): Runtimes {
+  const closing = new AbortController();
+  const starting = new Set<Promise<unknown>>();
   const find = async (ref: string): Promise<EngineContainer> => {
     const direct = REF.test(ref) ? await engine.find(ref) : null;
     // Whoever may stop runtimes may not stop whatever else the engine runs.
@@ -71,35 +75,46 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
       message: `Runtime ${runtime_id} ${said}`,
     };
   };
+  const begin = async (describe: () => Promise<ContainerRequest>, signal: AbortSignal): Promise<EngineContainer> => {
+    const request = await describe();
+    checkImage(request.image);
+    await checkNetwork(engine, request.network);
+    if (!(await engine.hasImage(request.image))) await engine.pull(request.image, signal);
+    signal.throwIfAborted();
+    // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
+    const id = await engine.create(request);
+    try {
+      signal.throwIfAborted();
+      await engine.start(id);
+      signal.throwIfAborted();
+      const container = await engine.find(id);
+      // One that removes itself and ended at once is gone before it could be asked about.
+      if (!container) throw new RuntimeRefused("Unable to start runtime: it ended at once and was removed");
+      await listener.started(container);
+      signal.throwIfAborted();
+      return container;
+    } catch (error) {
+      // What is left where even that fails is removed at the server's next start.
+      await engine.remove(id).catch(() => {});
+      throw error;
+    }
+  };
 
   return {
     find,
     list: () => engine.labelled(RUNTIME_LABEL),
     remove: (container) => engine.remove(container.id),
-    start: (describe, signal) =>
-      refusing("start", async () => {
-        const request = await describe();
-        checkImage(request.image);
-        await checkNetwork(engine, request.network);
-        if (!(await engine.hasImage(request.image))) await engine.pull(request.image, signal);
-        signal.throwIfAborted();
-        // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
-        const id = await engine.create(request);
-        try {
-          signal.throwIfAborted();
-          await engine.start(id);
-          signal.throwIfAborted();
-          const container = await engine.find(id);
-          // One that removes itself and ended at once is gone before it could be asked about.
-          if (!container) throw new RuntimeRefused("Unable to start runtime: it ended at once and was removed");
-          await listener.started(container);
-          signal.throwIfAborted();
-          return container;
-        } catch (error) {
-          await engine.remove(id);
-          throw error;
-        }
-      }),
+    start: (describe, caller) => {
+      const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
+      const done: Promise<void> = work.then(() => {}).catch(() => {});
+      starting.add(done);
+      void done.then(() => starting.delete(done));
+      return work;
+    },
+    close: async () => {
+      closing.abort(new RuncodeError("unavailable", "the server is shutting down"));
+      await Promise.all(starting);
+    },
     stop: (request) =>
       act("stop", request, async (container) => {
         const grace = Math.min(request.timeout ?? STOP_GRACE_SECONDS, LONGEST_GRACE_SECONDS);

@@ -34,8 +34,10 @@ export interface Machine {
   destroy(): Promise<void>;
   /** After a start of the server: ends what a former life left, and starts it again where that is wanted. Never rejects. */
   recover(): Promise<void>;
-  /** Stops it because the server goes: what was wanted stays wanted. Never rejects. */
+  /** Stops it because the server goes, or lets go of it where it outlives the server: what was wanted stays wanted. Never rejects. */
   halt(): Promise<void>;
+  /** Takes what became of it without this server's doing: that it runs, or that it ended as somebody wanted. Never rejects. */
+  align(running: boolean): Promise<void>;
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -210,7 +212,25 @@ export function createMachine(deps: MachineDeps): Machine {
     halt: async () => {
       halted = true;
       await destroying?.catch(() => {});
-      await stopSoon();
+      if (!driver?.outlivesServer) return await stopSoon();
+      starting?.abort(new RuncodeError("unavailable", "the server is shutting down"));
+      await work;
+    },
+    align: async (running) => {
+      if (doomed || halted || (running && sandbox)) return;
+      if (running) {
+        record("running", null);
+        goal = "running";
+        // Whether it runs is asked of the driver, as after a crash.
+        recovered = false;
+        await settle();
+      } else if (state === "error" || (sandbox && state === "running")) {
+        record("stopped", null);
+        goal = "stopped";
+        problem = null;
+        sandbox = null;
+        become("stopped");
+      }
     },
   };
 }
