@@ -29,7 +29,7 @@ const run = (words: readonly string[], env: Record<string, string> = {}): Promis
   runProgram([...words, "--json"], {
     env: { ...home.env, PATH: ssh.path, RUNCODE_API_BASE: plane.base, RUNCODE_TOKEN: "secret-token-1", ...env },
   });
-const connect = (): Promise<Ran> => run(["connect", "demo", "--wait", "--timeout", "1s"]);
+const connect = (): Promise<Ran> => run(["connect", "demo", "--wait", "--timeout", "1m"]);
 
 /** All files below the cache but the locks, which are empty and say nothing. */
 async function written(): Promise<string[]> {

@@ -1,8 +1,9 @@
 // A control plane that answers as it is told, over real HTTP on a free loopback port; and an ssh that only leaves a mark. What the
 // client does with an honest one is tested against the real server; this one is for those that lie.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { writeProgram } from "../harness/index.ts";
 
 export interface Seen {
   readonly method: string;
@@ -94,9 +95,7 @@ export async function markingSsh(dir: string): Promise<{ path: string; calls(): 
   const log = path.join(dir, "ssh-was-called");
   await mkdir(bin, { recursive: true });
   for (const name of ["ssh", "scp", "sftp", "ssh-keygen"]) {
-    const file = path.join(bin, name);
-    await writeFile(file, `#!/bin/sh\necho "$0 $*" >> "${log}"\nexit 255\n`);
-    await chmod(file, 0o755);
+    await writeProgram(path.join(bin, name), `#!/bin/sh\necho "$0 $*" >> "${log}"\nexit 255\n`);
   }
   return {
     path: `${bin}:${process.env["PATH"] ?? "/usr/bin:/bin"}`,

@@ -58,7 +58,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
         .map(([key]) => flagName(key));
       expect(await offered(name, "--")).toEqual(expect.arrayContaining([...flags, "--json", "--help"]));
     }
-  }, 60_000);
+  });
 
   test("offers the choices of a flag and of a word, and the second word of a name", async () => {
     expect(await offered("install-path", "--shell", "")).toEqual(["bash", "fish", "sh", "zsh"]);

@@ -2,11 +2,9 @@
 // them that would break each of them.
 import { execa } from "execa";
 import { chmod, mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
-import { once } from "node:events";
-import net from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { describeWith, testWith } from "../harness/index.ts";
+import { describeWith, freePort, testWith } from "../harness/index.ts";
 import { bench, type Bench } from "./workspace.ts";
 
 const HOSTILE = `Host *
@@ -50,13 +48,6 @@ describeWith("ssh")("an alias of config-ssh", () => {
   // OpenSSH takes the home from the password database, so a test's home is named with -F.
   const ssh = (...words: string[]) =>
     execa("ssh", ["-F", config, ...words], { env, extendEnv: false, stdin: "ignore", reject: false });
-  const freePort = async () => {
-    const server = net.createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as net.AddressInfo;
-    server.close();
-    return port;
-  };
   const silent = ({ stderr }: { stderr: string }) =>
     stderr.split("\n").filter((line) => !/^(Authenticated to|Transferred:|Bytes per second|$)/.test(line));
   const expire = async () => {

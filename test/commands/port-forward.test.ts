@@ -4,7 +4,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { BINARY, describeWith } from "../harness/index.ts";
+import { BINARY, describeWith, freePort } from "../harness/index.ts";
 import { bench, type Bench } from "./workspace.ts";
 
 interface Shown {
@@ -33,14 +33,6 @@ describeWith("ssh")("port-forward", () => {
     else server.listen(where, "127.0.0.1");
     await once(server, "listening");
     return typeof where === "string" ? 0 : (server.address() as net.AddressInfo).port;
-  }
-  async function freePort(): Promise<number> {
-    const server = net.createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as net.AddressInfo;
-    server.close();
-    await once(server, "close");
-    return port;
   }
   const ask = (where: number | string) =>
     new Promise<string>((resolve) => {
@@ -163,8 +155,7 @@ describeWith("ssh")("port-forward", () => {
       pid: number;
     };
     process.kill(pid, "SIGKILL");
-    for (let i = 0; i < 200 && (await ask(here)) === "still"; i++)
-      await new Promise((resolve) => setTimeout(resolve, 25));
+    await expect.poll(() => ask(here)).not.toBe("still");
     expect((await b.ok(["port-forward", "--list", "--json"])).json<Shown>().forwards).toMatchObject([
       { local: here, alive: false },
     ]);

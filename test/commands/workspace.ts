@@ -58,12 +58,12 @@ export async function bench(): Promise<Bench> {
     async workspace(title) {
       const { id } = (await call("POST", "workspaces", { title })).data.workspace;
       await call("GET", `workspace/start?workspace_id=${id}`);
-      for (let i = 0; i < 200; i++) {
+      for (;;) {
         const { current_state, interim_state } = (await call("GET", `workspace/${id}`)).data.workspace;
         if (current_state === "running" && !interim_state) return id;
+        if (current_state === "error") throw new Error(`the workspace ${title} did not start`);
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
-      throw new Error(`the workspace ${title} did not start`);
     },
     sessionDir: (id) => path.join(home.dir, ".cache/runcode", `ws-${id}`),
     async close() {

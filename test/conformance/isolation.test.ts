@@ -5,7 +5,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { run, seen, subject, type Subject } from "./subjects.ts";
+import { nap, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
 
 const NAMESPACED = ["namespace"] as const;
@@ -76,10 +76,11 @@ describe.each(NAMESPACED)("isolation under the %s driver", (name) => {
       return stdout;
     };
     expect(await outside(sandbox)).toMatch(/^\s+1000\s+\d+\s+1\n$/);
-    const napping = await sandbox.exec({ command: "echo $$; exec sleep 98765" });
+    const seconds = nap();
+    const napping = await sandbox.exec({ command: `echo $$; exec sleep ${seconds}` });
     await seen(napping.stdout, "\n");
     const { stdout } = await promisedPs();
-    const owners = stdout.split("\n").filter((line) => line.includes("sleep 98765") && !line.includes("nsenter"));
+    const owners = stdout.split("\n").filter((line) => line.includes(`sleep ${seconds}`) && !line.includes("nsenter"));
     expect(owners.length).toBeGreaterThan(0);
     for (const line of owners) expect(Number(line.trim().split(/\s+/)[0])).toBeGreaterThanOrEqual(1_900_000_000);
     napping.kill();

@@ -35,6 +35,8 @@ export interface World {
   /** A key that nobody registered. */
   strangerKey(user?: string): Key;
   revoke(key: Key): void;
+  /** Has the key's time end now. */
+  expire(key: Key): void;
   /** `ssh` with words after the host; stdin from `input`, or the null device. */
   ssh(words: readonly string[], options?: Options & { key?: Key; flags?: readonly string[] }): ResultPromise;
   /** Any client that is told of the config by `-F`. */
@@ -78,7 +80,7 @@ export async function world(limits: Partial<GatewayLimits> = {}): Promise<World>
   });
   const { host, port } = await gateway.listen("127.0.0.1", 0);
   let keys = 0;
-  const sessions = new Map<Key, number>();
+  const given = new Map<Key, { -readonly [K in keyof Grant]: Grant[K] }>();
 
   const makeKey = (user: string): { key: Key; blob: string } => {
     const file = path.join(dir, `k${++keys}`);
@@ -123,11 +125,12 @@ export async function world(limits: Partial<GatewayLimits> = {}): Promise<World>
         ...grant,
       };
       grants.set(blob, { user: whole.title, grant: whole });
-      sessions.set(key, whole.sessionId);
+      given.set(key, whole);
       return key;
     },
     strangerKey: (user = "demo") => makeKey(user).key,
-    revoke: (key) => void revoked.add(sessions.get(key) ?? -1),
+    revoke: (key) => void revoked.add(given.get(key)?.sessionId ?? -1),
+    expire: (key) => void Object.assign(given.get(key) ?? {}, { expiresAt: Date.now() }),
     ssh: (words, { key = owner, flags = [], ...options } = {}) =>
       run("ssh", ["-F", key.config, ...flags, HOST, ...words], options),
     client: (program, words, options = {}) => run(program, ["-F", owner.config, ...words], options),
@@ -153,7 +156,7 @@ export async function world(limits: Partial<GatewayLimits> = {}): Promise<World>
     execa(program, words, {
       reject: false,
       stripFinalNewline: false,
-      timeout: 60_000,
+      timeout: 120_000,
       cwd: dir,
       ...(options.input === undefined && options.inputFile === undefined && options.stdin === undefined
         ? { stdin: "ignore" as const }

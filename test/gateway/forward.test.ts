@@ -1,10 +1,11 @@
 // Forwards, both ways and of every kind, driven by the system's ssh.
 import { createConnection, createServer } from "node:net";
-import type { AddressInfo, Server, Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { once } from "node:events";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../harness/index.ts";
 import { noise, sha256, world } from "./fixture.ts";
 import type { Key, World } from "./fixture.ts";
 
@@ -39,15 +40,6 @@ async function exchange(to: { host: string; port: number } | { path: string }, d
   return Buffer.concat(parts);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 const CONTROL = (name: string): string => path.join(w.dir, name);
 /** A master in the background, to which forwards are added by `-O forward`; gives what `-O` printed. */
 async function withMaster(
@@ -58,7 +50,7 @@ async function withMaster(
   const path = ["-o", `ControlPath=${CONTROL(name)}`];
   const master = w.ssh([], { key, flags: [...path, "-M", "-N", "-o", "ControlPersist=no"] });
   const control = (...words: string[]): ReturnType<World["ssh"]> => w.ssh([], { key, flags: [...path, ...words] });
-  for (let tries = 0; tries < 200 && (await control("-O", "check")).exitCode !== 0; tries++);
+  await expect.poll(async () => (await control("-O", "check")).exitCode).toBe(0);
   try {
     await work(control);
   } finally {

@@ -239,7 +239,7 @@ describe("once it is known", () => {
   });
 
   test("a client that stopped answering is noticed and let go", async () => {
-    const awake = await world({ keepaliveMs: 100, keepaliveCount: 2 });
+    const awake = await world({ keepaliveMs: 1000, keepaliveCount: 2 });
     const ssh = awake.ssh(["echo up; sleep 1000"], { buffer: false });
     await new Promise((resolve) => ssh.stdout?.once("data", resolve));
     ssh.kill("SIGSTOP");

@@ -100,7 +100,7 @@ describe("the end of a key's time", () => {
   test.each(["expires", "is revoked"])(
     "when it %s the running command ends well, and nothing new opens beside it",
     async (how) => {
-      const key = how === "expires" ? w.key({ expiresAt: Date.now() + 1500 }) : w.key();
+      const key = w.key();
       const control = ["-o", `ControlPath=${key.file}.cm`];
       const command = w.ssh(["echo up; read -r line; echo got $line; exit 8"], {
         key,
@@ -110,6 +110,7 @@ describe("the end of a key's time", () => {
       await new Promise((resolve) => command.stdout?.once("data", resolve));
       const { sessionId } = w.log.findLast((event) => event.event === "opened") ?? { sessionId: -1 };
       if (how === "is revoked") w.revoke(key);
+      else w.expire(key);
       await w.event((event) => event.event === "expired" && event.sessionId === sessionId);
       const beside = await w.ssh(["true"], { key, flags: [...control, "-o", "ControlMaster=no", ...loud] });
       expect(beside.exitCode).toBe(255);
@@ -121,10 +122,12 @@ describe("the end of a key's time", () => {
 
   test("a command that outstays the grace is ended, and the person is told", async () => {
     const short = await world({ grantCheckMs: 20, expiredGraceMs: 100 });
-    const key = short.key({ expiresAt: Date.now() + 1000 });
-    const { exitCode, stderr } = await short.ssh(["echo $$ > pid; exec sleep 1000"], { key });
+    const key = short.key();
+    const command = short.ssh(["echo $$; exec sleep 1000"], { key });
+    const pid = Number(await new Promise((resolve) => command.stdout?.once("data", (said) => resolve(String(said)))));
+    short.expire(key);
+    const { exitCode, stderr } = await command;
     expect([exitCode, stderr]).toEqual([255, expect.stringContaining("the session's key expired")]);
-    const pid = Number(await Bun.file(`${short.sandbox.home}/pid`).text());
     expect(() => process.kill(pid, 0)).toThrow();
     await short.close();
   });

@@ -1,5 +1,7 @@
 // What the tests stand on: a home to throw away, the built program, a real server on free ports, and the tools of the
 // system that are driven against it. Nothing here imitates anything.
+export { copyProgram, writeProgram } from "./executable.ts";
+export { freePort } from "./port.ts";
 export { testHome, type TestHome } from "./home.ts";
 export { BINARY, ROOT, runProgram, type Ran, type RunOptions } from "./program.ts";
 export { testServer, type ServerFacts, type TestClient, type TestServer } from "./server.ts";

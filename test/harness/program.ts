@@ -25,7 +25,7 @@ export interface RunOptions {
 /** Takes the words after `runcode`; gives what came of them. A program that hangs is ended and told by exit code 124. */
 export async function runProgram(
   words: readonly string[],
-  { env = {}, cwd, stdin, timeoutMs = 60_000 }: RunOptions = {},
+  { env = {}, cwd, stdin, timeoutMs = 120_000 }: RunOptions = {},
 ): Promise<Ran> {
   const result = await execa(BINARY, words, {
     env: env as Record<string, string>,

@@ -16,7 +16,7 @@ import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BINARY, describeWith } from "../harness/index.ts";
+import { BINARY, copyProgram, describeWith } from "../harness/index.ts";
 import { KINDS, SCRIPT, installer, treeOf, type Ended, type Installer, type Kind } from "./installer.ts";
 import { answering, packed, testRelease, type TestRelease } from "./release.ts";
 
@@ -207,7 +207,7 @@ describeWith(
     const here = await machine();
     const bin = path.join(here.home, ".local/bin");
     await mkdir(bin, { recursive: true });
-    await copyFile(BINARY, path.join(bin, "runcode"));
+    await copyProgram(BINARY, path.join(bin, "runcode"));
     const { ino } = await stat(path.join(bin, "runcode"));
     // It waits for a token on its stdin.
     const old = Bun.spawn([path.join(bin, "runcode"), "login", "--with-token", "--json"], {

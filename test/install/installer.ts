@@ -77,7 +77,7 @@ export async function installer(scratch: string, base: string, { shell, download
         reject: false,
         all: true,
         stdin: "ignore",
-        timeout: 60_000,
+        timeout: 120_000,
       });
     },
   };

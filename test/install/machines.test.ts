@@ -1,10 +1,10 @@
 // Which build install.sh takes where. The tools of other machines are stood in for by scripts that answer as those do; what
 // is asked is a dry run of a named version, so nothing is downloaded.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { describeWith } from "../harness/index.ts";
+import { describeWith, writeProgram } from "../harness/index.ts";
 import { KINDS, installer, type Ended, type Kind } from "./installer.ts";
 
 let scratch: string;
@@ -48,7 +48,7 @@ describeWith("dash", "curl")("install.sh takes the build for", () => {
     const scripts = { uname: `case $1 in -s) echo ${system} ;; *) echo ${cpu} ;; esac`, ...tools };
     for (const [name, text] of Object.entries(scripts)) {
       await rm(path.join(here.tools, name), { force: true });
-      await writeFile(path.join(here.tools, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      await writeProgram(path.join(here.tools, name), `#!/bin/sh\n${text}\n`);
     }
     return here.start(["--dry-run", "--version", "1.2.3"]);
   }

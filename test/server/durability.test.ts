@@ -25,7 +25,7 @@ type Known = "gone" | "stopped" | "running" | null;
 
 test(
   `${ROUNDS} servers killed in the midst of their work have lost nothing that they acknowledged`,
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     let facts = await start();
     const token = facts.owner_token;

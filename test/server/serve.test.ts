@@ -156,7 +156,8 @@ describe("serve in the foreground", () => {
     const again = await detach();
     const states = new Set<string>();
     // What ran when the server ended runs again; it may still be on its way.
-    for (let i = 0; i < 200 && !states.has("running"); i++) {
+    while (!states.has("running") && !states.has("stopped")) {
+      await Bun.sleep(20);
       const answer = (await (await get(again, "/api/rc/workspace/1", facts.owner_token)).json()) as {
         data: { workspace: { current_state: string; interim_state: string } };
       };

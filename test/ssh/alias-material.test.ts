@@ -1,12 +1,11 @@
 import { execa } from "execa";
 import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aliasKnownHosts, aliasMaterial, refreshAliasMaterial } from "../../src/ssh/managed/material.ts";
-import { describeWith, which } from "../harness/index.ts";
+import { describeWith, freePort, which } from "../harness/index.ts";
 
 const BASE = "https://one.example.org";
 
@@ -138,11 +137,3 @@ describeWith(
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -1,11 +1,11 @@
 // The word about a newer version: to a person at a terminal, once a day, and never to anybody else. Everything runs the
 // built program on a real terminal; the background check is awaited at the server that it asks.
-import { constants, watch } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { watch } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { BINARY, testHome, type TestHome } from "../harness/index.ts";
+import { BINARY, copyProgram, testHome, type TestHome } from "../harness/index.ts";
 import { answering, testRelease, type TestRelease } from "../install/release.ts";
 
 const NEXT = "99.0.0";
@@ -19,7 +19,7 @@ beforeAll(async () => {
   release = await testRelease(served, { program: answering(NEXT), version: NEXT });
   program = path.join(served, "bin/runcode");
   for (const dir of ["bin", "share/runcode"]) await mkdir(path.join(served, dir), { recursive: true });
-  await copyFile(BINARY, program, constants.COPYFILE_FICLONE);
+  await copyProgram(BINARY, program);
   await writeFile(path.join(served, "share/runcode/install.json"), '{"method":"script","target":"linux_x64"}');
 });
 afterAll(async () => {

@@ -1,11 +1,10 @@
 // `runcode upgrade`: the built program, placed as each installer places it, against releases served on loopback.
-import { constants } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BINARY, describeWith, testHome, type TestHome } from "../harness/index.ts";
+import { BINARY, copyProgram, describeWith, testHome, type TestHome } from "../harness/index.ts";
 import { KINDS, installer, type Kind } from "../install/installer.ts";
 import { answering, packed, testRelease, type TestRelease } from "../install/release.ts";
 
@@ -35,8 +34,7 @@ afterEach(async () => {
 /** Puts the built program into a folder; gives its path. */
 async function placed(dir: string): Promise<string> {
   await mkdir(dir, { recursive: true });
-  await copyFile(BINARY, path.join(dir, "runcode"), constants.COPYFILE_FICLONE);
-  await chmod(path.join(dir, "runcode"), 0o755);
+  await copyProgram(BINARY, path.join(dir, "runcode"));
   return path.join(dir, "runcode");
 }
 
@@ -58,7 +56,7 @@ const startUpgrade = (program: string, words: readonly string[], env: Record<str
     env: { ...home.env, RUNCODE_DOWNLOAD_BASE: release.base, ...env },
     reject: false,
     stdin: "ignore",
-    timeout: 60_000,
+    timeout: 120_000,
   });
 
 async function upgrade(

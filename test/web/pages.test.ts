@@ -1,14 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../harness/index.ts";
 import { ed25519 } from "./keys.ts";
 import { api, makeWorkspace } from "./owner.ts";
 import { line, logIn, openVisit, state, type Visit } from "./visit.ts";
 
 // A browser on a busy machine with two cores needs its time.
-vi.setConfig({ testTimeout: 90_000 });
 
 describeWith("chromium")("the pages in a browser", () => {
   let visit: Visit;

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testServer, type TestServer } from "../harness/index.ts";
 import { openSocket, type RawSocket } from "./raw-socket.ts";
 import { api, cookie, makeWorkspace } from "./owner.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
 /** Where a test looks into /proc. */
 const onLinux = process.platform === "linux" ? test : test.skip;
 
@@ -186,10 +185,7 @@ describe("the terminal's WebSocket", () => {
     const lives = (pid: number | undefined): boolean => existsSync(`/proc/${pid}`);
     expect([lives(shell), lives(child)]).toEqual([true, true]);
     socket.close();
-    for (let round = 0; round < 100 && (lives(shell) || lives(child)); round++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    expect([lives(shell), lives(child)]).toEqual([false, false]);
+    await expect.poll(() => [lives(shell), lives(child)]).toEqual([false, false]);
   });
 
   test("whoever logs out has no terminal left", async () => {

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../harness/index.ts";
 import { makeWorkspace } from "./owner.ts";
 import { connection, line, openVisit, state, type Visit } from "./visit.ts";
@@ -43,7 +43,6 @@ async function cableTo(port: number): Promise<Cable> {
 }
 
 // A browser on a busy machine with two cores needs its time.
-vi.setConfig({ testTimeout: 90_000 });
 
 describeWith("chromium")("the terminal in a browser", () => {
   let visit: Visit;

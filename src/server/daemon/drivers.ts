@@ -1,7 +1,7 @@
 // Which drivers this server runs with, and what a person should know of them before trusting them.
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { Driver, DriverHealth } from "../sandboxes/driver.ts";
-import { createDriver, DRIVERS } from "../sandboxes/index.ts";
+import { createDriver, EMBEDDED } from "../sandboxes/index.ts";
 import type { DataDir } from "./data-dir.ts";
 
 export interface OpenDrivers {
@@ -23,7 +23,7 @@ export async function openDrivers(
 ): Promise<OpenDrivers> {
   const drivers: Driver[] = [];
   const notes: string[] = [];
-  for (const name of wanted.length > 0 ? wanted : DRIVERS) {
+  for (const name of wanted.length > 0 ? wanted : EMBEDDED) {
     if (wanted.length === 0 && drivers.length > 0) break;
     const { driver, health } = await probe(name, dir, self);
     if (driver && health.ok) {
