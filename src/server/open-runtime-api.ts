@@ -6,89 +6,116 @@ import type { RuntimeApiConfig } from "./daemon/runtime-api.ts";
 import { findEngine, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
-import { lateEngine } from "./runtime-api/late-engine.ts";
+import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
 import { volumePolicy } from "./runtime-api/volumes.ts";
+import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
+import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
+import type { ControlPlane } from "./workspaces/index.ts";
 
 export interface RuntimeApiIo {
+  readonly dataDir: string;
+  /** The argv that starts this very program. */
+  readonly self: readonly string[];
   readonly clock: Clock;
   readonly version: string;
   readonly log: (line: string) => void;
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
 
-export interface OpenRuntimeApi {
+export interface ServedRuntimeApi {
   /** Where it answers. */
   readonly base: string;
   /** What a person should know of it. */
   readonly notes: readonly string[];
+  /** Takes nobody new, gives up what is being started, and leaves what runs. */
   close(): Promise<void>;
 }
 
-/** Opens it. Throws RuncodeError `io` for an address that cannot be listened on, leaving nothing open. */
-export async function openRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): Promise<OpenRuntimeApi> {
-  const { address, flavor, key } = config;
+export interface RuntimeApiParts {
+  /** Of the workspaces that its runtimes are. */
+  readonly driver: RuntimeDriver;
+  /** Listens. Throws RuncodeError `io` for an address that cannot be listened on. */
+  serve(plane: ControlPlane): Promise<ServedRuntimeApi>;
+  /** Lets go of the engine, when nothing uses it any more. */
+  close(): Promise<void>;
+}
+
+const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host === "localhost" ? "127.0.0.1" : host);
+
+/** Nothing is opened or asked yet: there may be no engine today. */
+export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
   const surroundings = { env: process.env, home: homedir() };
   const engine = lateEngine(() => findEngine(null, surroundings));
-  const outside = !isLoopback(address.host);
-  const tls = outside ? io.tls : null;
-  const local = await resolveEndpoint(null, surroundings).then(
-    ({ kind }) => kind === "unix",
-    () => true,
-  );
-  const api = createRuntimeApi({
-    engine,
-    policy: {
-      volumes: volumePolicy(config.volumes, { local }),
-      // What a runtime publishes is reached by whoever reaches this API, and by nobody else.
-      publishOn: isWildcard(address.host) ? "" : address.host === "localhost" ? "127.0.0.1" : address.host,
-      ownLabels: {},
-    },
-    listener: { started: async () => {}, stopped: async () => {} },
-    key,
-    hosts: outside ? null : new Set(["localhost", "127.0.0.1", "[::1]", urlHost(address.host)]),
-    flavor,
-    publishedAt: `http://${urlHost(isWildcard(address.host) ? "127.0.0.1" : address.host)}`,
-    version: io.version,
-    clock: io.clock,
-    log: io.log,
-  });
-  const http = listenHttp({
-    address,
-    tls,
-    what: "the runtime API",
-    flag: "--runtime-api",
-    // Pulling an image takes as long as it takes, and says nothing meanwhile.
-    idleSeconds: 0,
-    fetch: (request, bun) => api.app.fetch(request, { remote: bun.requestIP(request)?.address ?? "unknown" }),
-    closing: () => Response.json({ detail: "the server is shutting down" }, { status: 503 }),
-  });
-  const base = `${tls ? "https" : "http"}://${urlHost(address.host)}:${http.port}`;
-  const notes = [
-    `runtime API (${flavor === "hosted" ? "hosted contract" : "public contract"}) at ${base}, ${key === null ? "no key" : "with a key"}`,
-  ];
-  if (outside && !tls) {
-    notes.push(
-      "the runtime API's key crosses the network in the clear: give --tls-cert and --tls-key, or end TLS in front of it",
+  const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach());
+  const isLocal = (): Promise<boolean> =>
+    resolveEndpoint(null, surroundings).then(
+      ({ kind }) => kind === "unix",
+      () => true,
     );
-  }
-  const found = await engine
-    .reach()
-    .then(
-      async (it) => it.facts(),
-      (error: unknown) => Promise.reject(error as Error),
-    )
-    .then(
-      ({ kind, version }) => `the runtime API's engine is ${kind} ${version}`,
-      (error: unknown) =>
-        `the runtime API answers 503 until there is an engine: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  notes.push(found);
   return {
-    base,
-    notes,
-    close: async () => {
-      await Promise.all([http.close(), api.close()]);
-      await engine.close();
+    driver,
+    close: () => engine.close(),
+    serve: async (plane) => {
+      const workspaces = createRuntimeWorkspaces({ engine, driver, plane, clock: io.clock, log: io.log });
+      const host = addressOf(config);
+      const outside = !isLoopback(host);
+      const api = createRuntimeApi({
+        engine,
+        policy: {
+          volumes: volumePolicy(config.volumes, { local: await isLocal() }),
+          // What a runtime publishes is reached by whoever reaches this API, and by nobody else.
+          publishOn: isWildcard(host) ? "" : host,
+          ownLabels: await driver.labels(),
+        },
+        listener: workspaces,
+        key: config.key,
+        hosts: outside ? null : new Set(["localhost", "127.0.0.1", "[::1]", urlHost(host)]),
+        flavor: config.flavor,
+        publishedAt: `http://${urlHost(isWildcard(host) ? "127.0.0.1" : host)}`,
+        version: io.version,
+        clock: io.clock,
+        log: io.log,
+      });
+      const tls = outside ? io.tls : null;
+      const http = listenHttp({
+        address: config.address,
+        tls,
+        what: "the runtime API",
+        flag: "--runtime-api",
+        // Pulling an image takes as long as it takes, and says nothing meanwhile.
+        idleSeconds: 0,
+        fetch: (request, bun) => api.app.fetch(request, { remote: bun.requestIP(request)?.address ?? "unknown" }),
+        closing: () => Response.json({ detail: "the server is shutting down" }, { status: 503 }),
+      });
+      workspaces.watch();
+      const base = `${tls ? "https" : "http"}://${urlHost(config.address.host)}:${http.port}`;
+      return {
+        base,
+        notes: [...notesOn(config, base, tls !== null), await engineNote(engine)],
+        close: async () => {
+          await Promise.all([http.close(), api.close()]);
+          await workspaces.close();
+        },
+      };
     },
   };
+}
+
+function notesOn({ flavor, key, address }: RuntimeApiConfig, base: string, secure: boolean): string[] {
+  const clear = !isLoopback(address.host) && !secure;
+  return [
+    `runtime API (${flavor} contract) at ${base}, ${key === null ? "without a key" : "with a key"}`,
+    ...(clear
+      ? ["its key crosses the network in the clear: give --tls-cert and --tls-key, or end TLS in front of it"]
+      : []),
+  ];
+}
+
+async function engineNote(engine: LateEngine): Promise<string> {
+  try {
+    const { kind, version } = await (await engine.reach()).facts();
+    return `its engine is ${kind} ${version}`;
+  } catch (error) {
+    return `it answers 503 until there is an engine: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

@@ -11,7 +11,7 @@ import { removeState, writeState } from "./daemon/state.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
 import { createApp, createSockets, type HostPolicy } from "./http/index.ts";
 import { cannotListen, DRAIN_MS, listenHttp } from "./listener.ts";
-import { openRuntimeApi } from "./open-runtime-api.ts";
+import { prepareRuntimeApi } from "./open-runtime-api.ts";
 import { openStore } from "./store/index.ts";
 import { createControlPlane, type Endpoints } from "./workspaces/index.ts";
 
@@ -73,10 +73,16 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     closers.push(() => store.close());
     const { drivers, notes } = await openDrivers(dir, io.self, config.drivers);
 
+    const runtimes = config.runtimeApi
+      ? prepareRuntimeApi(config.runtimeApi, { ...io, dataDir: dir.root, tls: config.tls })
+      : null;
+    if (runtimes) closers.push(() => runtimes.close());
+
     let endpoints: Endpoints | undefined;
     const plane = createControlPlane({
       store,
       drivers,
+      adopting: runtimes?.driver ?? null,
       clock,
       endpoints: () => {
         if (!endpoints) throw new RuncodeError("unavailable", "the server is still starting");
@@ -136,8 +142,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       hostKey: gateway.hostKeyLine,
     };
     const first = plane.accounts.bootstrap();
-    const runtimes = config.runtimeApi ? await openRuntimeApi(config.runtimeApi, { ...io, tls: config.tls }) : null;
-    if (runtimes) closers.push(() => runtimes.close());
+    const runtimeApi = (await runtimes?.serve(plane)) ?? null;
+    if (runtimeApi) closers.push(() => runtimeApi.close());
     const facts: ServerFacts = {
       pid: process.pid,
       api_base: webBase,
@@ -146,8 +152,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       data_dir: dir.root,
       login_url: `${webBase}/auth/login?code=${plane.accounts.createLoginCode(plane.accounts.owner())}`,
       drivers: drivers.map((driver) => driver.name),
-      ...(runtimes ? { runtime_api: runtimes.base } : {}),
-      notes: [...notes, ...(runtimes?.notes ?? [])],
+      ...(runtimeApi ? { runtime_api: runtimeApi.base } : {}),
+      notes: [...notes, ...(runtimeApi?.notes ?? [])],
       ...(first ? { owner_token: first.token } : {}),
     };
     await writeState(dir, {

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { dockerEngine } from "../../src/server/runtime-api/docker-engine.ts";
 import { createRuntimeApi, type RuntimeApi, type RuntimeApiDeps } from "../../src/server/runtime-api/index.ts";
+import { NOBODY } from "../../src/server/runtime-api/runtimes.ts";
 import { volumePolicy } from "../../src/server/runtime-api/volumes.ts";
 import { answerOf, type Answer } from "../server/plane.ts";
 
@@ -34,7 +35,7 @@ export async function testApi(
       publishOn: "127.0.0.1",
       ownLabels: { [TEST_LABEL]: mark },
     },
-    listener: { started: async () => {}, stopped: async () => {} },
+    listener: NOBODY,
     key: null,
     hosts: new Set(["localhost", "127.0.0.1", "[::1]"]),
     flavor: "public",

@@ -213,7 +213,7 @@ describe("a request that is valid", () => {
     [{ network: "ns:/proc/1/ns/net" }, "network"],
     [{ volumes: [{ host_path: "/", container_path: "/host" }] }, "volume"],
     [{ volumes: [{ host_path: "somebodys-data", container_path: "/x" }] }, "volume"],
-    [{ labels: { "io.runcode.workspace": "1" } }, "label io.runcode.workspace"],
+    [{ labels: { "runcode.workspace": "1" } }, "label runcode.workspace"],
     [{ image: "../../containers/abc" }, "image"],
     [{ image: "a b" }, "image"],
     [{ command: 'sh -c "open' }, "command"],

@@ -57,6 +57,11 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
         .flatMap((one) => (one ? [inspected(one)] : []))
         .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
     },
+    events: async (label, value, signal) => {
+      const filters = { type: ["container"], label: [`${label}=${value}`] };
+      const stream = await ask(api.getEvents({ filters, abortSignal: signal } as Dockerode.GetEventsOptions));
+      return happened(stream, signal);
+    },
     networkDriver: async (name) =>
       (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
   };
@@ -68,8 +73,17 @@ function withTag(image: string): string {
   return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
 }
 
-/** A pull ends well or with a line that says why not; its HTTP status was 200 before it began. */
-async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+/** Commands that somebody runs inside are events as well, and change nothing of the container. */
+async function* happened(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const line of linesOf(stream, signal)) {
+    const { Action = "", Actor, id } = JSON.parse(line) as { Action?: string; Actor?: { ID?: string }; id?: string };
+    const about = Actor?.ID ?? id;
+    if (about !== undefined && !Action.startsWith("exec")) yield about;
+  }
+}
+
+/** The lines of an answer that goes on, until it ends or the signal says that nobody listens any more. */
+async function* linesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
   const end = (): void => void (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
   signal.addEventListener("abort", end, { once: true });
   try {
@@ -77,23 +91,27 @@ async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promi
     for await (const chunk of stream) {
       const lines = (rest + String(chunk)).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) failIf(line);
+      yield* lines.filter((line) => line.trim() !== "");
     }
-    failIf(rest);
-    signal.throwIfAborted();
+    if (rest.trim() !== "") yield rest;
   } finally {
     signal.removeEventListener("abort", end);
+    end();
   }
 }
 
-function failIf(line: string): void {
-  if (line.trim() === "") return;
-  const { error } = JSON.parse(line) as { error?: string };
-  if (error !== undefined) throw new EngineRefusal(error);
+/** A pull ends well or with a line that says why not; its HTTP status was 200 before it began. */
+async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+  for await (const line of linesOf(stream, signal)) {
+    const { error } = JSON.parse(line) as { error?: string };
+    if (error !== undefined) throw new EngineRefusal(error);
+  }
+  signal.throwIfAborted();
 }
 
 function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions {
-  const { name, image, command, user, workingDir, environment, labels, ports, mounts, restart, network } = request;
+  const { name, image, command, user, workingDir, environment, labels, ports, mounts, helper, restart, network } =
+    request;
   return {
     name,
     Image: image,
@@ -112,17 +130,19 @@ function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions 
           [{ HostIp: ip, HostPort: port === 0 ? "" : String(port) }],
         ]),
       ),
-      Mounts: mounts.map(({ source, target, readOnly }) => ({
-        Type: "bind" as const,
-        Source: source,
-        Target: target,
-        ReadOnly: readOnly,
-      })),
+      Mounts: [
+        ...mounts.map(({ source, target, readOnly }) => mount("bind", source, target, readOnly)),
+        ...(helper ? [mount("volume", helper.volume, helper.target, true)] : []),
+      ],
       ...(restart ? { RestartPolicy: { Name: restart.name, MaximumRetryCount: restart.attempts } } : {}),
       ...(network === undefined ? {} : { NetworkMode: network }),
       ...(request.runtime === undefined ? {} : { Runtime: request.runtime }),
     },
   };
+}
+
+function mount(Type: "bind" | "volume", Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings {
+  return { Type, Source, Target, ReadOnly };
 }
 
 /** Podman writes some states that Docker has no word for. */

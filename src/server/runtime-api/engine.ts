@@ -32,6 +32,8 @@ export interface ContainerRequest {
   readonly ports: Readonly<Record<string, { readonly ip: string; readonly port: number }>>;
   /** Absolute paths of the engine's machine, without a symbolic link in them. */
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
+  /** A volume of the engine's, mounted read-only: what a workspace over the container needs. */
+  readonly helper?: { readonly volume: string; readonly target: string };
   readonly autoRemove: boolean;
   readonly restart?: { readonly name: string; readonly attempts: number };
   readonly network?: string;
@@ -62,6 +64,8 @@ export interface RuntimeEngine {
   find(ref: string): Promise<EngineContainer | null>;
   /** All that have the label, running or not, newest first. Without a value, whatever its value is. */
   labelled(label: string, value?: string): Promise<readonly EngineContainer[]>;
+  /** The ids of containers with that label to which something happened, as it happens. Ends with the signal, or with the engine. */
+  events(label: string, value: string, signal: AbortSignal): Promise<AsyncIterable<string>>;
   /** How a network is made (`bridge`, `host`, …), or null when there is none of that name. */
   networkDriver(name: string): Promise<string | null>;
 }

@@ -37,6 +37,7 @@ export function lateEngine(find: () => Promise<Engine>): LateEngine {
     remove: async (id) => (await asked()).remove(id),
     find: async (ref) => (await asked()).find(ref),
     labelled: async (label, value) => (await asked()).labelled(label, value),
+    events: async (label, value, signal) => (await asked()).events(label, value, signal),
     networkDriver: async (name) => (await asked()).networkDriver(name),
   };
 }

@@ -18,11 +18,24 @@ export class NoSuchRuntime extends Error {
   }
 }
 
-/** Told of what happens to runtimes, before the request that made it happen is answered. Neither may throw. */
+/** Told of what happens to runtimes, before the request that made it happen is answered. None of these may throw. */
 export interface RuntimeListener {
+  /** Asked what a container of that image, which the engine has, shall carry besides what its caller wishes. */
+  prepare(image: string): Promise<Pick<ContainerRequest, "helper" | "labels">>;
   started(container: EngineContainer): Promise<void>;
-  stopped(container: EngineContainer): Promise<void>;
+  /** It is about to be stopped because somebody asked; the result is called when that is over, however it went. */
+  stopping(id: string): () => void;
+  /** It was stopped, paused or resumed. */
+  changed(container: EngineContainer): Promise<void>;
 }
+
+/** For whoever wants to be told nothing. */
+export const NOBODY: RuntimeListener = {
+  prepare: async () => ({ labels: {} }),
+  started: async () => {},
+  stopping: () => () => {},
+  changed: async () => {},
+};
 
 export interface Runtimes {
   /**
@@ -64,8 +77,15 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     work: (container: EngineContainer) => Promise<void>,
   ): Promise<RuntimeActionAnswer> => {
     const container = await find(runtime_id);
-    await refusing(verb, () => work(container));
-    const after = await engine.find(container.id);
+    const over = verb === "stop" ? listener.stopping(container.id) : () => {};
+    let after: EngineContainer | null;
+    try {
+      await refusing(verb, () => work(container));
+      after = await engine.find(container.id);
+      if (after) await listener.changed(after);
+    } finally {
+      over();
+    }
     const said = { stop: "stopped", pause: "paused", resume: "resumed" }[verb];
     return {
       runtime_id,
@@ -82,7 +102,12 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     if (!(await engine.hasImage(request.image))) await engine.pull(request.image, signal);
     signal.throwIfAborted();
     // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
-    const id = await engine.create(request);
+    const { helper, labels } = await listener.prepare(request.image);
+    const id = await engine.create({
+      ...request,
+      ...(helper ? { helper } : {}),
+      labels: { ...request.labels, ...labels },
+    });
     try {
       signal.throwIfAborted();
       await engine.start(id);
@@ -121,7 +146,6 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
         // A frozen process hears no signal.
         if (container.status === "paused") await engine.unpause(container.id);
         if (["running", "paused", "restarting"].includes(container.status)) await engine.stop(container.id, grace);
-        await listener.stopped(container);
       }),
     pause: (request) =>
       act("pause", request, async ({ id, status }) => {

@@ -118,6 +118,12 @@ export function createMachine(deps: MachineDeps): Machine {
       const alive = (await driver?.recover(deps.spec())) ?? null;
       recovered = true;
       if (alive) adopt(alive);
+      else if (driver?.outlivesServer && goal === "running") {
+        // It ended while nobody looked, which is nobody's wish to have it started again.
+        goal = "stopped";
+        record("stopped", null);
+        become("stopped");
+      }
       return true;
     } catch (error) {
       fail(`the last run could not be cleared up: ${reasonOf(error)}`, true);
@@ -217,6 +223,8 @@ export function createMachine(deps: MachineDeps): Machine {
       await work;
     },
     align: async (running) => {
+      // What is being done to it now may be the very reason of what is told.
+      await work;
       if (doomed || halted || (running && sandbox)) return;
       if (running) {
         record("running", null);
