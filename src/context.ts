@@ -34,6 +34,8 @@ export interface Context {
   drains(onSecond?: () => void): void;
   /** Every command that help shows, by name: the whole tree, for completion. */
   commands(): Promise<readonly (readonly [name: string, command: Command<Context>])[]>;
+  /** Takes words of a command line; gives the name of the command that they are, hidden ones and other names included, or null. */
+  commandNamed(words: readonly string[]): string | null;
   /** Asks the person; throws `usage` where asking is not allowed. */
   prompt(): Promise<Prompt>;
   /** The active profile and its bases: flags, then environment, then the profile's file. Throws `insecure_base`, `config_invalid`. */

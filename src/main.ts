@@ -8,25 +8,24 @@ import { COMMANDS, GROUPS } from "./commands/index.ts";
 import type { Context } from "./context.ts";
 import { systemClock } from "./platform/clock.ts";
 import { resolvePaths } from "./platform/paths.ts";
+import { standardStreams } from "./platform/standard.ts";
 import type { Streams } from "./platform/streams.ts";
 import { RuncodeError } from "./protocol/errors.ts";
 import { splitName } from "./cli/parse.ts";
+import { find } from "./cli/registry.ts";
 import { mayMention } from "./upgrade/when.ts";
 import { VERSION } from "./version.ts";
 
 /** Takes argv after the program's name; gives the exit code once everything printed has left. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const streams: Streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   const interrupts = interruption();
   // A reader that went away (`| head`) wants no more, and no complaint; what runs elsewhere for it is ended first.
   let unread = false;
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") process.exit(9);
-      unread = true;
-      if (!interrupts.wind(new RuncodeError("terminated", "nobody reads the output any more"))) process.exit(0);
-    });
-  }
+  const streams = standardStreams((error) => {
+    if (error.code !== "EPIPE") process.exit(9);
+    unread = true;
+    if (!interrupts.wind(new RuncodeError("terminated", "nobody reads the output any more"))) process.exit(0);
+  });
   let context: Context | undefined;
   const exit = await run(
     {
@@ -42,9 +41,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   );
   if (unread) return 0;
   if (context) await mentionNewer(argv, context);
-  // In Bun the callback of an empty write comes before what was written earlier has left (seen on a slow pipe: all but the
-  // first 64 KiB of 10 MB were lost); that of end() does not.
-  await Promise.all([streams.stdout, streams.stderr].map((stream) => new Promise<void>((done) => stream.end(done))));
+  await streams.flushed();
   return exit;
 }
 
@@ -125,7 +122,13 @@ function buildContext(
       const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => !hidden);
       return Promise.all(shown.map(async ([name, { load }]) => [name, (await load()).default] as const));
     }),
-    prompt: lazy(async () => (await import("./platform/prompt.ts")).terminalPrompt(streams, mayAsk)),
+    commandNamed: ([first = "", ...rest]) => {
+      const found = find(COMMANDS, first, rest);
+      return found?.words.length === 0 ? (found.entry.aliasOf ?? found.name) : null;
+    },
+    prompt: lazy(async () =>
+      (await import("./platform/prompt.ts")).terminalPrompt({ stdin: process.stdin, stderr: streams.stderr }, mayAsk),
+    ),
     settings: lazy(async () => (await import("./platform/settings.ts")).loadSettings(paths, { env, ...asked })),
     tokens: lazy(async () => {
       const [{ tokenStore }, { mayHaveKeychain, systemKeychain }] = await Promise.all([

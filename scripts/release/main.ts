@@ -4,13 +4,14 @@
 //   npm run release                              all of it
 //   npm run release -- --only linux_x64,darwin_x64   these platforms; no formula and no npm packages
 //   npm run release -- --out DIR --no-tests --no-measuring      elsewhere, not tried out, start-up not measured
-//   npm run release -- --write                   also keeps sizes and start-up (release/tracked.json, bench/RESULTS.md) and Formula/
+//   npm run release -- --write                   also keeps sizes and start-up (release/tracked.json, bench/RESULTS.md), the schemas and Formula/
 import { $ } from "bun";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { compile } from "../build.ts";
+import { keepReleased, pages } from "../docs.ts";
 import { tarGz, zip, type Entry } from "./archives.ts";
 import { bundledPackages, licenceFile } from "./bundled.ts";
 import { currentCommit } from "./commit.ts";
@@ -50,7 +51,8 @@ const papers: Entry[] = [
   { name: "LICENSE", body: await readFile(path.join(root, "LICENSE")) },
   { name: "THIRD_PARTY_LICENSES", body: Buffer.from(licenceFile(packages)) },
 ];
-const extras = [...(await manuals({ version, date })), ...(await completions(host))];
+const documents = [...(await pages())].map(([name, body]) => ({ name, body: Buffer.from(body) }));
+const extras = [...documents, ...(await manuals({ version, date })), ...(await completions(host))];
 
 const checksums = new Map<string, string>();
 const sizes: Record<string, number> = {};
@@ -90,7 +92,7 @@ await publish("THIRD_PARTY_LICENSES.txt", licenceFile(packages));
 await publish("version.txt", `${version}\n`);
 await writeFile(at("checksums.txt"), [...checksums].map(([name, sum]) => `${sum}  ${name}\n`).join(""));
 if (!only) {
-  const npm = await mainPackage(version, papers);
+  const npm = await mainPackage(version, [...papers, ...documents]);
   await writeFile(at("npm", npm.file), npm.body);
   await mkdir(at("Formula"));
   await writeFile(at("Formula", "runcode.rb"), formula(version, checksums));
@@ -106,6 +108,7 @@ if (sizes["linux_x64"] !== undefined && process.arch === "x64" && !args.includes
 const now: Tracked = { size: { ...before.size, ...sizes }, start };
 if (args.includes("--write")) {
   await keep(now, archived);
+  await keepReleased();
   if (!only) {
     await mkdir(path.join(root, "Formula"), { recursive: true });
     await writeFile(path.join(root, "Formula", "runcode.rb"), formula(version, checksums));

@@ -12,8 +12,10 @@ export async function manuals(edition: Edition): Promise<Entry[]> {
       return [title, await Promise.all(commands)] as const;
     }),
   );
-  const pages = groups.flatMap(([, commands]) =>
-    commands.map(([name, command]) => [pageName(name), commandPage(name, command, edition)] as const),
+  const pages = await Promise.all(
+    groups.flatMap(([, commands]) =>
+      commands.map(async ([name, command]) => [pageName(name), await commandPage(name, command, edition)] as const),
+    ),
   );
   return [["runcode", programPage(groups, edition)] as const, ...pages].map(([name, body]) => ({
     name: `man/man1/${name}.1`,

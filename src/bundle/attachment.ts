@@ -27,7 +27,7 @@ export async function readAttachment(cacheDir: string): Promise<Attachment | nul
 /** Throws `io`. */
 export async function writeAttachment(cacheDir: string, attachment: Attachment): Promise<void> {
   await ensurePrivateDir(cacheDir);
-  await replaceFile(fileIn(cacheDir), `${JSON.stringify(attachment)}\n`);
+  await replaceFile(fileIn(cacheDir), `${JSON.stringify(attachment)}\n`, { flush: false });
 }
 
 /** Throws `io`. */

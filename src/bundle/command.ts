@@ -1,6 +1,7 @@
 // A command on a session as `exec` and `ssh` give it to the person: streamed, or captured for --json.
 import type { Streams } from "../platform/streams.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import type { ExecDocument } from "../protocol/output/exec.ts";
 import type { OutputSink } from "../ssh/channel.ts";
 import { exitCodeOf, runRemote, type CommandExit, type RunRequest } from "../ssh/run.ts";
 import { onGoodSession } from "./made-good.ts";
@@ -29,7 +30,7 @@ export async function runCommand(
   session: Session,
   command: Command,
   insist = false,
-): Promise<{ exit: number; json?: unknown }> {
+): Promise<{ exit: number; json?: ExecDocument }> {
   if (session.capabilities !== null && !session.capabilities.includes("exec")) {
     throw new RuncodeError("forbidden", "this session may not run commands on the workspace");
   }

@@ -38,10 +38,12 @@ const LONGEST_PAUSE_MS = 3000;
 export async function connectWorkspace(deps: TargetDeps, name: string, options: ConnectOptions): Promise<Connected> {
   const { clock, signal } = deps;
   const deadline = clock.now() + options.timeoutMs;
+  const sessions = await deps.sessions();
+  // What is needed next is loaded while the control plane thinks.
+  void sessions.prepare();
   const api = await deps.api();
   const workspace = mustBeConnectable(await targetWorkspace(deps, name));
   const started = await makeRunning(api, workspace, deps, options);
-  const sessions = await deps.sessions();
   options.onPhase?.(`Preparing a session for ${workspace.title}`);
   let force = options.force;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {

@@ -1,8 +1,9 @@
 // A session as `connect`, `current` and `status` print it: one set of field names.
+import type { SessionDocument } from "../protocol/output/session.ts";
 import type { Attachment, Session } from "./session.ts";
 
 /** Gives the object for `--json`. Nothing secret is in it. */
-export function describeSession(session: Session): Record<string, unknown> {
+export function describeSession(session: Session): SessionDocument {
   return {
     workspace_id: session.workspaceId,
     title: session.title,
@@ -19,9 +20,9 @@ export function describeSession(session: Session): Record<string, unknown> {
 }
 
 /** The attachment, with its session's fields where there is one. */
-export function describeAttachment(attachment: Attachment, session: Session | null): Record<string, unknown> {
+export function describeAttachment(attachment: Attachment, session: Session | null) {
   return {
-    ...(session ? describeSession(session) : {}),
+    ...(session && describeSession(session)),
     workspace_id: attachment.workspaceId,
     title: attachment.title,
     api_base: attachment.apiBase,

@@ -1,6 +1,6 @@
 // The throwaway key of a session, made in this process and written as OpenSSH writes one (PROTOCOL.key), so that no
 // ssh-keygen is started; and the reading of public key blobs, so that nothing malformed is ever pinned.
-import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
+import { randomBytes } from "../platform/digest.ts";
 
 export interface KeyPair {
   /** The text of `id_ed25519`. */
@@ -14,8 +14,9 @@ export interface KeyPair {
 const LINE = 70;
 
 /** Makes a key. Takes the comment, one line of it. */
-export function generateKey(comment: string): KeyPair {
-  const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+export async function generateKey(comment: string): Promise<KeyPair> {
+  const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
+  const jwk = await crypto.subtle.exportKey("jwk", (pair as CryptoKeyPair).privateKey);
   const seed = Buffer.from(jwk.d as string, "base64url");
   const point = Buffer.from(jwk.x as string, "base64url");
   const blob = Buffer.concat([sshString("ssh-ed25519"), sshString(point)]);
@@ -42,7 +43,7 @@ export function generateKey(comment: string): KeyPair {
 
 /** `SHA256:…`, as ssh prints it. */
 export function fingerprint(blob: Uint8Array): string {
-  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
+  return `SHA256:${new Bun.CryptoHasher("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }
 
 const CURVES: Record<string, readonly [curve: string, point: number]> = {

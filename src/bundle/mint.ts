@@ -33,7 +33,7 @@ export interface MintOptions {
  */
 export async function mintSession(source: MintSource, options: MintOptions): Promise<Session> {
   const { platform, clock, dir } = source;
-  const key = generateKey("runcode");
+  const key = await generateKey("runcode");
   const { bundle, serverTime } = await source.api.mint(
     source.workspaceId,
     { publicKey: key.publicLine, ttl: options.ttl },

@@ -1,15 +1,15 @@
 // The sessions of one control plane: found in the cache or minted, one writer per workspace at a time.
-import { createHash } from "node:crypto";
-import { lstat, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
+import { sha256 } from "../platform/digest.ts";
 import type { ControlPlane } from "../api/control-plane.ts";
 import type { Clock } from "../platform/clock.ts";
-import { errno, ioError, withLock } from "../platform/files.ts";
+import { errno, ioError, removeTree, withLock } from "../platform/files.ts";
 import { SESSION_MARGIN_MS, SESSION_TTL_SECONDS } from "../protocol/constants.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { closeMaster, notesForwards, openMaster, retireMaster } from "../ssh/master.ts";
 import { readAttachment, removeAttachment, writeAttachment } from "./attachment.ts";
-import { baseOf, readSession, type CacheOwner } from "./cache.ts";
+import { baseOf, exists, readSession, type CacheOwner } from "./cache.ts";
 import type { EnsureOptions, Session, Sessions } from "./session.ts";
 
 export interface SessionsDeps extends CacheOwner {
@@ -28,15 +28,15 @@ const DIRECTORY = /^ws-\d+(?:-[0-9a-f]{8})?$/;
 export function cachedSessions(deps: SessionsDeps): Sessions {
   const { cacheDir, apiBase, clock } = deps;
 
-  const dirOf = async (id: number): Promise<string> => {
+  const dirOf = (id: number): string => {
     const plain = path.join(cacheDir, `ws-${id}`);
     const suffixed = secondDir(plain, apiBase);
     // Two control planes count from 1 each. Whoever came first has the plain name; the other keeps its own from then on.
-    const [taken, base] = await Promise.all([exists(suffixed), baseOf(plain)]);
-    return taken || (base !== null && base !== apiBase) ? suffixed : plain;
+    const base = baseOf(plain);
+    return (base !== null && base !== apiBase) || exists(suffixed) ? suffixed : plain;
   };
   const read = async (id: number): Promise<Session | null> => {
-    const session = await readSession(await dirOf(id), deps, clock.now());
+    const session = await readSession(dirOf(id), deps, clock.now());
     return session && session.apiBase === apiBase && session.workspaceId === id ? session : null;
   };
   const usable = (session: Session | null): session is Session =>
@@ -47,7 +47,10 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
   const sessions: Sessions = {
     apiBase,
     cached: read,
-    dirOf,
+    dirOf: async (id) => dirOf(id),
+    prepare: async () => {
+      await Promise.allSettled([import("./mint.ts"), import("bun:sqlite")]);
+    },
     async ensure(id, options: EnsureOptions = {}) {
       if (options.force !== true) {
         const session = await read(id);
@@ -59,7 +62,7 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
         if (options.force !== true && usable(old)) return { session: old, reused: true };
         const { mintSession } = await import("./mint.ts");
         const session = await mintSession(
-          { ...deps, dir: await dirOf(id), workspaceId: id, api: await deps.api() },
+          { ...deps, dir: dirOf(id), workspaceId: id, api: await deps.api() },
           {
             ttl: options.ttl ?? SESSION_TTL_SECONDS,
             ...(options.signal ? { signal: options.signal } : {}),
@@ -91,8 +94,8 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
       return found.filter((session) => session !== null).sort((a, b) => a.workspaceId - b.workspaceId);
     },
     async drop(id) {
-      const dir = await dirOf(id);
-      if (!(await exists(dir))) return false;
+      const dir = dirOf(id);
+      if (!exists(dir)) return false;
       return locked(id, async () => discard(dir, await read(id)));
     },
     attach: (session, cwd) =>
@@ -119,22 +122,13 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
 
 /** The folder of a session whose plain folder is another control plane's. Once it exists it stays that session's. */
 export function secondDir(plain: string, apiBase: string): string {
-  return `${plain}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`;
+  return `${plain}-${sha256(apiBase).slice(0, 8)}`;
 }
 
 /** Ends what runs over a session's master and removes its folder; gives whether there was one. Throws `io`. */
 export async function discard(dir: string, session: Session | null): Promise<boolean> {
   if (session) await closeMaster(session);
-  const there = await exists(dir);
-  await rm(dir, { recursive: true, force: true }).catch((error: unknown) => {
-    throw ioError(`cannot remove ${dir}`, error);
-  });
+  const there = exists(dir);
+  await removeTree(dir);
   return there;
-}
-
-async function exists(file: string): Promise<boolean> {
-  return lstat(file).then(
-    () => true,
-    () => false,
-  );
 }

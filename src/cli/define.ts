@@ -1,5 +1,6 @@
 // The frame of a command: how one is declared, and what its handler is given. A command is one file in src/commands that
 // default-exports a declaration; everything else here (parsing, help, output, exit codes) reads that declaration.
+import type { GenericSchema, InferOutput } from "valibot";
 
 interface OptionBase {
   readonly summary: string;
@@ -25,7 +26,7 @@ export interface Positional {
   /** `many` is any number, `some` at least one. */
   readonly arity: "one" | "optional" | "many" | "some";
   /** What completion offers for it. */
-  readonly complete?: "workspace" | "local" | "remote";
+  readonly complete?: "workspace" | "local" | "remote" | "schema";
   /** What completion offers where the words are known; the handler says what else is wrong. */
   readonly choices?: readonly string[];
 }
@@ -52,13 +53,21 @@ export type Args<O extends Options, P extends Positionals> = { readonly [K in ke
 } & { readonly rest: readonly string[] };
 
 /** What a handler gives: the document for `--json`, the text for a person, and an exit code where it is not 0. */
-export interface Result {
-  readonly json?: unknown;
+export interface Result<D = unknown> {
+  readonly json?: D;
   readonly text?: string;
   readonly exit?: number;
 }
 
-export interface CommandSpec<C, O extends Options, P extends Positionals> {
+/** What may be printed as a document of this schema; nothing in it needs to be writable. */
+export type Document<S extends GenericSchema> = Frozen<InferOutput<S>>;
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+export interface CommandSpec<C, O extends Options, P extends Positionals, S extends GenericSchema> {
   /** One line, without a full stop, in the imperative. */
   readonly summary: string;
   /** What the help page says beyond the summary; plain paragraphs. */
@@ -69,27 +78,30 @@ export interface CommandSpec<C, O extends Options, P extends Positionals> {
   /** The name of what may follow `--`; absent means nothing may. */
   readonly rest?: string;
   readonly examples: readonly (readonly [command: string, what: string])[];
-  /** One line on the document that `--json` prints; JSON lines are said here. */
-  readonly json: string;
+  /** The schema of what `--json` prints, never loaded when the command runs; null where it prints nothing. */
+  readonly schema: (() => Promise<{ readonly default: S }>) | null;
+  /** In which case several documents of that schema are printed, one on each line: "with --follow". */
+  readonly jsonLines?: string;
   /** Failures outside the remote command exit 255 here, as OpenSSH's own do: `exec` and `ssh`. */
   readonly remoteExitCode?: true;
   /** It never fails: wrong words and every error print nothing and exit 0, and under --json this document. */
-  readonly silent?: { readonly json: unknown };
+  readonly silent?: { readonly json: Document<NoInfer<S>> };
   /** `--profile` may name one that is not there yet. */
   readonly newProfile?: true;
-  run(args: Args<O, P>, context: C): Promise<Result | void>;
+  run(args: Args<O, P>, context: C): Promise<Result<Document<NoInfer<S>>> | void>;
 }
 
 /** A declaration with its types forgotten, as the frame handles it. */
-export interface Command<C> extends CommandSpec<C, Options, Positionals> {
+export interface Command<C> extends CommandSpec<C, Options, Positionals, GenericSchema> {
   readonly options: Options;
   readonly positionals: Positionals;
 }
 
 /** Gives `defineCommand` for a kind of context; the handler's arguments follow from what was declared. */
 export function commandsOf<C>() {
-  return <const O extends Options = {}, const P extends Positionals = {}>(spec: CommandSpec<C, O, P>): Command<C> =>
-    ({ options: {}, positionals: {}, ...spec }) as unknown as Command<C>;
+  return <const O extends Options = {}, const P extends Positionals = {}, S extends GenericSchema = GenericSchema>(
+    spec: CommandSpec<C, O, P, S>,
+  ): Command<C> => ({ options: {}, positionals: {}, ...spec }) as unknown as Command<C>;
 }
 
 /** `noWait` → `--no-wait` */

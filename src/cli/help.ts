@@ -1,12 +1,14 @@
 // Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
 import { Command as Page, Help } from "commander";
 import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { outline } from "./document-line.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
+import { commandSchema, type JsonSchema } from "./json-schema.ts";
 
 type Named<C> = readonly [name: string, command: Command<C>];
 
 /** The help page of one command. */
-export function commandHelp<C>(name: string, command: Command<C>): string {
+export async function commandHelp<C>(name: string, command: Command<C>): Promise<string> {
   const page = blank(`runcode ${name}`).description(
     [command.summary, command.description].filter(Boolean).join(".\n\n"),
   );
@@ -18,7 +20,7 @@ export function commandHelp<C>(name: string, command: Command<C>): string {
   return [
     page.helpInformation(),
     `Examples:\n${command.examples.map(([line, what]) => `  $ ${line}\n      ${what}\n`).join("")}`,
-    `With --json:\n  ${command.json}\n`,
+    ...documents(name, await commandSchema(name, command)),
     GLOBALS,
   ].join("\n");
 }
@@ -38,6 +40,15 @@ export function programHelp<C>(groups: readonly (readonly [title: string, comman
     GLOBALS,
     "runcode <command> --help says more about each.\n",
   ].join("\n");
+}
+
+function documents(name: string, schema: JsonSchema | null): string[] {
+  if (schema === null) return [];
+  return [
+    `With --json (runcode schema ${name} says what each field is):\n${outline(schema)
+      .map((line) => `  ${line}\n`)
+      .join("")}`,
+  ];
 }
 
 const GLOBALS = rows(

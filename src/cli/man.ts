@@ -1,7 +1,11 @@
 // Manual pages, written from the same declarations as help. Only the release reads this; the program carries none of it.
 // The macros are those of man(7), which groff, mandoc and busybox all know.
 import { flagName, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { MEANINGS } from "../protocol/error-meanings.ts";
+import { EXIT_CODES, type ErrorCode } from "../protocol/errors.ts";
+import { outline } from "./document-line.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
+import { commandSchema } from "./json-schema.ts";
 
 export interface Edition {
   readonly version: string;
@@ -16,9 +20,10 @@ export function pageName(command: string): string {
 }
 
 /** The page of one command. */
-export function commandPage<C>(name: string, command: Command<C>, edition: Edition): string {
+export async function commandPage<C>(name: string, command: Command<C>, edition: Edition): Promise<string> {
   const words = Object.entries(command.positionals);
   const options = Object.entries(command.options).filter(([, option]) => !option.hidden);
+  const schema = await commandSchema(name, command);
   return page([
     title(pageName(name), edition),
     section("NAME", `${roff(pageName(name))} \\- ${roff(command.summary)}`),
@@ -31,7 +36,7 @@ export function commandPage<C>(name: string, command: Command<C>, edition: Editi
       "EXAMPLES",
       command.examples.map(([line, what]) => `.TP\n\\f(CW${roff(line)}\\fR\n${text(what)}`).join("\n"),
     ),
-    section("JSON", `With \\fB\\-\\-json\\fR:\n.PP\n${text(command.json)}`),
+    schema !== null && section("JSON", `With \\fB\\-\\-json\\fR:\n.PP\n${outline(schema).map(text).join("\n.PP\n")}`),
     section("EXIT STATUS", exitStatus(command.remoteExitCode === true)),
     section("SEE ALSO", seeAlso(["runcode"])),
   ]);
@@ -60,7 +65,7 @@ export function programPage<C>(
         ),
       ),
     section("OPTIONS OF EVERY COMMAND", optionList(GLOBAL_OPTIONS)),
-    section("EXIT STATUS", exitStatus(false)),
+    section("EXIT STATUS", exitCodes()),
     section("SEE ALSO", seeAlso([...commands.map(([name]) => pageName(name)), "ssh"])),
   ]);
 }
@@ -127,7 +132,16 @@ function paragraphs(plain: string): string {
 function exitStatus(remote: boolean): string {
   return remote
     ? "The remote command's own; 128+n where signal n ended it; 255 for whatever went wrong outside of it."
-    : "0 for success. Each kind of failure has a number of its own; the project's README lists them.";
+    : "0 for success. Each kind of failure has a number of its own: see\n.BR runcode (1).";
+}
+
+function exitCodes(): string {
+  const failures = Object.entries(EXIT_CODES) as [ErrorCode, number][];
+  return list([
+    ["0", "it worked"],
+    ...failures.map(([code, exit]) => [`${exit} \\fB${code}\\fR`, MEANINGS[code]] as const),
+    ["255", "of exec and ssh: whatever went wrong outside of the remote command, whose own code they have otherwise"],
+  ]);
 }
 
 function seeAlso(pages: readonly string[]): string {

@@ -1,6 +1,5 @@
 // What a person and a script see. stdout carries the intended output and nothing else; everything said on the way goes to
 // stderr, and under --json there is one document and silence.
-import { styleText } from "node:util";
 import type { Streams } from "../platform/streams.ts";
 import type { RuncodeError } from "../protocol/errors.ts";
 import { printable, printableLines } from "../protocol/text.ts";
@@ -21,6 +20,9 @@ export interface Progress {
 const SILENT: Progress = { update: () => {}, done: () => {} };
 
 const JSON_LEAVES = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Each as its code to begin and to end (ECMA-48, SGR); node:util's styleText would be a long time loading. */
+const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 
 export class Output {
   readonly json: boolean;
@@ -82,7 +84,6 @@ export class Output {
       const { default: ora } = await import("ora");
       const spinner = ora({
         text: printable(text),
-        stream: this.#streams.stderr as NodeJS.WriteStream,
         discardStdin: false,
       }).start();
       return {
@@ -103,8 +104,9 @@ export class Output {
   }
 
   /** Paints where the stream takes colour. */
-  paint(style: Parameters<typeof styleText>[0], text: string, stream: "stdout" | "stderr" = "stdout"): string {
-    return this.coloured(stream) ? styleText(style, text, { validateStream: false }) : text;
+  paint(style: keyof typeof STYLES, text: string, stream: "stdout" | "stderr" = "stdout"): string {
+    const [begin, end] = STYLES[style];
+    return this.coloured(stream) ? `\u001b[${begin}m${text}\u001b[${end}m` : text;
   }
 
   #say(line: string): void {

@@ -1,10 +1,10 @@
-// argv → the command's arguments, by its declaration. The runtime's own parseArgs splits words; what they may be is
-// decided here, so that every refusal is a `usage` error that names the word and what to write instead.
-import { parseArgs } from "node:util";
+// argv → the command's arguments, by its declaration. What the words may be is decided here, so that every refusal is a
+// `usage` error that names the word and what to write instead.
 import { RuncodeError } from "../protocol/errors.ts";
 import { flagName, type Command, type Option, type Options } from "./define.ts";
 import { GLOBAL_OPTIONS, type GlobalFlags } from "./globals.ts";
 import { nearest } from "./nearest.ts";
+import { tokens } from "./tokens.ts";
 
 type Values = Record<string, unknown>;
 
@@ -32,48 +32,31 @@ export function parse<C>(
 ): { args: Values; flags: GlobalFlags } {
   const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
   const byFlag = new Map(Object.entries(options).map(([key, option]) => [flagName(key).slice(2), { key, option }]));
-  const { tokens } = parseArgs({
-    args: [...words],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      [...byFlag].map(([flag, { option }]) => [
-        flag,
-        {
-          type: option.kind === "flag" || option.kind === "optional" ? "boolean" : "string",
-          multiple: true,
-          ...(option.short ? { short: option.short } : {}),
-        } as const,
-      ]),
-    ),
-  });
+  const split = Object.fromEntries(
+    [...byFlag].map(([flag, { option }]) => [flag, { ...valueOf(option), ...short(option) }]),
+  );
 
   const values: Values = Object.fromEntries(Object.entries(options).map(([key, option]) => [key, empty(option)]));
   const positionals: string[] = [];
   const rest: string[] = [];
   let terminated = false;
-  for (const [at, token] of tokens.entries()) {
+  for (const token of tokens(words, split)) {
     if (token.kind === "option-terminator") terminated = true;
     else if (token.kind === "positional")
       (terminated && command?.rest !== undefined ? rest : positionals).push(token.value);
     else {
       const found = byFlag.get(token.name);
       if (!found) throw unknownOption(name, token.rawName, [...byFlag.keys()]);
-      const value = found.option.kind === "optional" ? (token.value ?? takeNext(tokens, at)) : token.value;
-      values[found.key] = accept(token.rawName, found.option, value, values[found.key]);
+      values[found.key] = accept(token.rawName, found.option, token.value, values[found.key]);
     }
   }
   return { args: { ...values, ...place(name, command, positionals), rest }, flags: values as unknown as GlobalFlags };
 }
 
-/** The word right after an option whose value may be left out, which is then no word of the command's any more; else "". */
-function takeNext(tokens: { kind: string; index: number; value?: string | undefined }[], at: number): string {
-  const [option, next] = [tokens[at], tokens[at + 1]];
-  if (next?.kind !== "positional" || next.index !== (option?.index ?? 0) + 1) return "";
-  tokens.splice(at + 1, 1);
-  return next.value ?? "";
-}
+const valueOf = ({ kind }: Option): { value: boolean | "optional" } => ({
+  value: kind === "optional" ? kind : kind !== "flag",
+});
+const short = (option: Option): { short?: string } => (option.short ? { short: option.short } : {});
 
 function empty(option: Option): unknown {
   if (option.kind === "flag") return false;

@@ -14,7 +14,7 @@ export default defineCommand({
     ["runcode clean", "what is not attached"],
     ["runcode clean --all", "leave nothing behind"],
   ],
-  json: "{removed:[{workspace_id,path}]}",
+  schema: () => import("../protocol/output/clean.ts"),
   async run(args, context) {
     if (args.all && args.workspace !== undefined)
       throw new RuncodeError("usage", "give a workspace or --all, not both");

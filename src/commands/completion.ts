@@ -16,7 +16,7 @@ export default defineCommand({
     ["runcode completion fish > ~/.config/fish/completions/runcode.fish", "fish"],
     ["runcode completion powershell | Out-String | Invoke-Expression", "in PowerShell's $PROFILE"],
   ],
-  json: "{shell,script}",
+  schema: () => import("../protocol/output/completion.ts"),
   async run({ shell: named }, context) {
     if (named === NAMES) {
       const { knownTitles } = await import("../bundle/glance.ts");

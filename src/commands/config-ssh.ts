@@ -20,7 +20,7 @@ export default defineCommand({
     ["runcode config-ssh --check", "see whether your own configuration gets in the way"],
     ["runcode config-ssh --remove", "take the entries back out"],
   ],
-  json: "{path,hosts[],changed,backup?}; with --check also {ok,checks:[{host,ok,overrides[]}]}, exit 1 when not ok",
+  schema: () => import("../protocol/output/config-ssh.ts"),
   async run({ inline, remove, dryRun, check }, context) {
     if (Number(remove) + Number(inline) > 1 || Number(check) + Number(remove || inline || dryRun) > 1)
       throw new RuncodeError("usage", "config-ssh: --check, --remove and --inline do not go together");
@@ -96,5 +96,9 @@ async function checkInstalled({ paths, env, signal }: Context) {
         : `  ${option} is ${actual ?? "unset"} instead of ${wanted ?? "unset"}${place}`;
     }),
   ]);
-  return { json: { path: config, hosts, changed: false, ok, checks }, text: text.join("\n"), exit: ok ? 0 : 1 };
+  return {
+    json: { path: config, hosts, changed: false as const, ok, checks },
+    text: text.join("\n"),
+    exit: ok ? 0 : 1,
+  };
 }

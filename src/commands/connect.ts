@@ -27,8 +27,9 @@ export default defineCommand({
     ["runcode connect demo", "attach the workspace demo"],
     ["runcode connect demo --start --wait", "whatever state it is in, and only return when commands can run"],
   ],
-  json: "{alias,config,command[],host,port,user,web_url,workdir,expires_at,started,reused,statusline_installed}",
+  schema: () => import("../protocol/output/connect.ts"),
   async run(args, context) {
+    const statusLine = statusLineInstalled(context);
     const progress = await context.out.progress(`Connecting to ${args.workspace}`);
     const { session, started, reused } = await connectWorkspace(context, args.workspace, {
       start: args.start,
@@ -44,7 +45,7 @@ export default defineCommand({
       command: sshArgv(session),
       started,
       reused,
-      statusline_installed: await statusLineInstalled(context),
+      statusline_installed: await statusLine,
     };
     return { json, text: `Attached ${session.title}. Run a command in it: runcode exec -- uname -a` };
   },

@@ -27,7 +27,7 @@ export default defineCommand({
     ["runcode context", "the attached workspace"],
     ["runcode context demo --json", "as a document for an agent"],
   ],
-  json: "{workspace_id, title, cwd, user, shell, os, kernel, arch, git, markers[], tools{}, disk, cpu, memory, ports[]}",
+  schema: () => import("../protocol/output/context.ts"),
   async run({ workspace }, context) {
     const session = await targetSession(context, workspace);
     const stdout = new Capture(LONGEST_OUTPUT);
@@ -45,11 +45,12 @@ export default defineCommand({
     };
     await onGoodSession(await context.sessions(), session, (good) => runRemote(good, request), context.signal);
     const survey = readSurvey(stdout.text());
-    if (survey.cwd === null) {
+    const { cwd } = survey;
+    if (cwd === null) {
       throw new RuncodeError("ssh_failed", "the workspace gave no answer that can be read", { phase: "remote" });
     }
     return {
-      json: { workspace_id: session.workspaceId, title: session.title, ...survey },
+      json: { workspace_id: session.workspaceId, title: session.title, ...survey, cwd },
       text: table(rows(session.title, survey)),
     };
   },

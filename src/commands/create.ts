@@ -32,7 +32,7 @@ export default defineCommand({
     ["runcode create demo --wait", "a running workspace called demo"],
     ["runcode create --image python:3.13", "of that image, under a name the control plane chooses"],
   ],
-  json: "{id,title,custom_title,state,shared,connectable,web_url}",
+  schema: () => import("../protocol/output/create.ts"),
   async run(args, context) {
     const api = await context.api();
     const { title, image, flavor, driver } = args;

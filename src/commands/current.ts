@@ -12,7 +12,7 @@ export default defineCommand({
     ["runcode current", "its title"],
     ["runcode current --json | jq -r .workdir", "one field of its session"],
   ],
-  json: "{workspace_id,title,api_base,cwd,attached_at,valid,connected} and, where a session is cached, alias, config, host, port, user, web_url, workdir, expires_at",
+  schema: () => import("../protocol/output/current.ts"),
   async run(_, context) {
     const sessions = await context.sessions();
     const attachment = await attached(sessions);

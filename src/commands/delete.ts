@@ -16,7 +16,7 @@ export default defineCommand({
     ["runcode delete demo", "after asking"],
     ["runcode delete 42 --yes --force", "for a script: running or not"],
   ],
-  json: "{deleted,id}",
+  schema: () => import("../protocol/output/delete.ts"),
   async run(args, context) {
     const workspace = await targetWorkspace(context, args.workspace);
     const { id, title, customTitle } = workspace;

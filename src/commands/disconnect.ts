@@ -10,7 +10,7 @@ export default defineCommand({
     ["runcode disconnect", "work goes back to this machine"],
     ["runcode disconnect --keep", "only detach"],
   ],
-  json: "{disconnected,workspace_id,title,session_removed}; disconnected is false where nothing was attached",
+  schema: () => import("../protocol/output/disconnect.ts"),
   async run(args, context) {
     const sessions = await context.sessions();
     const was = await sessions.detach();

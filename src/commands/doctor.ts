@@ -8,7 +8,7 @@ export default defineCommand({
     "Looks at the OpenSSH client, the control plane (name, connection, certificate, clock), the token, the gateway, the aliases of " +
     "config-ssh, the cache and the PATH. Changes nothing, takes seconds, and works without a network.",
   examples: [["runcode doctor", "before asking anybody for help"]],
-  json: "{ok,checks:[{name,status,detail,fix?}]}, status is ok, warn, fail or skip; exit 1 when one fails",
+  schema: () => import("../protocol/output/doctor.ts"),
   async run(_, context) {
     const { checkHealth } = await import("../bundle/health.ts");
     const checks = await checkHealth(context);

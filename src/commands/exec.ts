@@ -25,7 +25,7 @@ Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 sec
     ["runcode exec --timeout 5m --env CI=1 -- ./build.sh", "bounded, with a variable"],
     ["tar c . | runcode exec -- tar x -C /tmp/copy", "standard input goes along"],
   ],
-  json: "{exit_code, signal?, stdout, stderr, stdout_truncated, stderr_truncated, duration_ms, workspace_id}",
+  schema: () => import("../protocol/output/exec.ts"),
   remoteExitCode: true,
   async run(args, context) {
     if (args.rest.length === 0) {

@@ -21,7 +21,7 @@ export default defineCommand({
     ["./runcode install-path", "after which a new shell finds runcode"],
     ["runcode install-path --remove", "undo it"],
   ],
-  json: "{path,dir,shell,changed,backup?}; on Windows {dir,changed:false,command}",
+  schema: () => import("../protocol/output/install-path.ts"),
   async run({ remove, shell: named, dryRun }, { env, paths, platform, self, out }) {
     const { lastingSelf } = await import("../platform/self.ts");
     const [program] = await lastingSelf(self, env, platform);
@@ -34,7 +34,10 @@ export default defineCommand({
       const quoted = `'${dir.replaceAll("'", "''")}'`;
       const join = remove ? `(($old -split ';') -ne ${quoted}) -join ';'` : `($old.TrimEnd(';') + ';' + ${quoted})`;
       const command = `$old = [Environment]::GetEnvironmentVariable('Path', 'User'); [Environment]::SetEnvironmentVariable('Path', ${join}, 'User')`;
-      return { json: { dir, changed: false, command }, text: `In PowerShell, then open a new window:\n  ${command}` };
+      return {
+        json: { dir, changed: false as const, command },
+        text: `In PowerShell, then open a new window:\n  ${command}`,
+      };
     }
     const { addToPath, pathLines, removeFromPath, shellOf, startFile, SHELLS } =
       await import("../platform/shell-path.ts");

@@ -15,7 +15,7 @@ export default defineCommand({
     ["runcode install-statusline", "after which a session shows the workspace that its directory attached"],
     ["runcode install-statusline --remove", "restore what was there"],
   ],
-  json: "{path,changed,installed,command?,backup?}",
+  schema: () => import("../protocol/output/install-statusline.ts"),
   async run({ remove, force }, { env, paths, platform, self, out }) {
     if (remove && force) throw new RuncodeError("usage", "install-statusline: --remove and --force do not go together");
     const { installStatusLine, removeStatusLine } = await import("../platform/claude-settings.ts");

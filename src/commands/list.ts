@@ -11,7 +11,7 @@ export default defineCommand({
     ["runcode list", "what you can connect to"],
     ["runcode list --json | jq -r '.[] | select(.state == \"running\").title'", "for a script"],
   ],
-  json: "[{id,title,custom_title,state,shared,connectable,isolation?}]",
+  schema: () => import("../protocol/output/list.ts"),
   async run(args, context) {
     const found = await (await context.api()).list(context.signal);
     const shown = found.filter(({ connectable }) => args.all || connectable);
@@ -26,7 +26,7 @@ export default defineCommand({
 
 const EMPTY = "There is no workspace yet: runcode create";
 
-function toJson(workspace: Workspace): Record<string, unknown> {
+function toJson(workspace: Workspace) {
   const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
   return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
 }

@@ -1,6 +1,7 @@
 // `runcode login`: a token from the browser, a terminal or a pipe, tried before it is kept.
 import type { ControlPlane } from "../api/control-plane.ts";
 import { defineCommand, type Context } from "../context.ts";
+import { bytesOf } from "../platform/streams.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
 
@@ -29,7 +30,7 @@ export default defineCommand({
       "a token from a password store, for a server of your own",
     ],
   ],
-  json: "{logged_in,email,api_base,token_store}; email is null where the control plane does not tell",
+  schema: () => import("../protocol/output/login.ts"),
   newProfile: true,
   async run(args, context) {
     if ([args.noBrowser, args.paste, args.withToken].filter(Boolean).length > 1)
@@ -84,14 +85,11 @@ async function obtainToken(args: Ways, context: Context): Promise<{ token: strin
 async function readToken({ streams, signal }: Context): Promise<string> {
   if (streams.stdin.isTTY)
     throw new RuncodeError("usage", "--with-token reads a pipe, and stdin is a terminal", { hint: "use --paste" });
-  const abort = (): void => void streams.stdin.destroy(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
   let text = "";
-  for await (const chunk of streams.stdin) {
-    text += String(chunk);
+  for await (const chunk of bytesOf(streams.stdin, signal)) {
+    text += Buffer.from(chunk).toString("utf8");
     if (text.length > LONGEST_INPUT) throw new RuncodeError("usage", "what came on stdin is too long for a token");
   }
-  signal.removeEventListener("abort", abort);
   if (text.trim() === "") throw new RuncodeError("usage", "there was no token on stdin");
   return text.trim();
 }

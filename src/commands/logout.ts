@@ -9,7 +9,7 @@ export default defineCommand({
     ["runcode logout", "forget the active profile's token"],
     ["runcode logout --profile work", "forget another one's"],
   ],
-  json: "{logged_out,removed[]}; removed holds keychain, file, both or nothing",
+  schema: () => import("../protocol/output/logout.ts"),
   async run(_, context) {
     const { apiBase } = await context.settings();
     const removed = await (await context.tokens()).remove(apiBase);

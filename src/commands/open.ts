@@ -13,7 +13,7 @@ export default defineCommand({
     ["runcode open demo", "in the default browser"],
     ["runcode open demo --print", "only its address"],
   ],
-  json: "{url,opened}",
+  schema: () => import("../protocol/output/open.ts"),
   async run(args, context) {
     const url = await webUrl(await targetWorkspace(context, args.workspace), context);
     if (args.print) return { json: { url, opened: false }, text: url };

@@ -2,6 +2,7 @@ import { targetSession, readySession } from "../bundle/target.ts";
 import type { Session } from "../bundle/session.ts";
 import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import type { ForwardDocument } from "../protocol/output/port-forward.ts";
 import { printable } from "../protocol/text.ts";
 import { endText, parseForwards, urlOf, type Forward } from "../ssh/forward-spec.ts";
 import { cancelForwards, listForwards, openForwards } from "../ssh/forwards.ts";
@@ -33,7 +34,8 @@ export default defineCommand({
     ["runcode port-forward --unix ./docker.sock:/var/run/docker.sock", "a Unix socket"],
     ["runcode port-forward --cancel 5173", "end it"],
   ],
-  json: "{forwards:[{local,remote,url,direction,workspace}]}; --list adds alive and expires_at, --cancel gives {cancelled[],forwards[]}",
+  schema: () => import("../protocol/output/port-forward.ts"),
+  jsonLines: "with --foreground: why it ended follows",
   async run(args, context) {
     const { list, cancel, foreground } = args;
     if (Number(list) + Number(cancel) + Number(foreground) > 1)
@@ -107,8 +109,8 @@ async function cancelSome(context: Context, name: string | undefined, ports: rea
   const named = name ?? (await (await context.sessions()).attachment())?.workspaceId.toString();
   if (named === undefined)
     throw new RuncodeError("not_attached", "no workspace is attached", { hint: "give --workspace NAME" });
-  const cancelled: unknown[] = [];
-  const left: unknown[] = [];
+  const cancelled: ForwardDocument[] = [];
+  const left: ForwardDocument[] = [];
   const matches = (each: Forward, word: string): boolean => {
     const [local, remote] = [String(endText(each.local)), String(endText(each.remote))];
     const own = each.direction === "local" ? local : remote;
@@ -132,7 +134,7 @@ async function cancelSome(context: Context, name: string | undefined, ports: rea
   return { json: { cancelled, forwards: left }, text };
 }
 
-function describe(forward: Forward, session: Session) {
+function describe(forward: Forward, session: Session): ForwardDocument {
   return {
     local: endText(forward.local),
     remote: endText(forward.remote),

@@ -11,7 +11,7 @@ export default defineCommand({
     "ssh's ProxyCommand in what `runcode config-ssh` writes; not meant to be typed. It re-uses the workspace's session, or mints one.",
   positionals: { id: { arity: "one", summary: "the workspace's number" } },
   examples: [["ssh -o ProxyCommand='runcode proxy 7' demo", "as config-ssh has it"]],
-  json: "nothing; a failure is one document on stderr's place only when it was asked for",
+  schema: null,
   async run({ id }, context) {
     const workspaceId = Number(id);
     if (!/^\d{1,15}$/.test(id) || workspaceId === 0) {

@@ -36,13 +36,13 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     ["runcode put -- -odd-name .", "a name that begins with a dash"],
   ],
   rest: "paths that begin with a dash",
-  json: "{files, bytes, sha256, duration_ms}; sha256 where it was one file",
+  schema: () => import("../protocol/output/transfer.ts"),
   async run(args, context) {
     const paths = [...args.paths, ...args.rest];
     const last = paths.pop();
     if (last === undefined || paths.length === 0)
       throw new RuncodeError("usage", "give at least one local path and then the one on the workspace");
-    const start = context.clock.now();
+    const start = performance.now();
     const plan = planPut(paths, remotePath(last), args.recursive);
     try {
       const target = await readyTarget(context, args.workspace);
@@ -57,7 +57,9 @@ What goes where is decided by the words alone, so that doing it twice gives the 
         });
         if (!done.verified) context.out.warn("the workspace has no SHA-256 program: only sizes were checked");
         const { files, bytes, sha256 } = done;
-        return { json: { files, bytes, ...(sha256 && { sha256 }), duration_ms: context.clock.now() - start } };
+        return {
+          json: { files, bytes, ...(sha256 && { sha256 }), duration_ms: Math.round(performance.now() - start) },
+        };
       } finally {
         progress.done();
       }

@@ -12,7 +12,7 @@ export default defineCommand({
     ["runcode runtime list", "what there is"],
     ["runcode runtime list --json | jq -r '.[] | select(.status == \"exited\").runtime_id'", "for a script"],
   ],
-  json: "[{runtime_id,container_id,name,image,status,created_at,ports}]",
+  schema: () => import("../protocol/output/runtime-list.ts"),
   async run(args, { env, signal }) {
     const runtimes = await runtimeClientOf(args, env).listRuntimes({ signal });
     if (runtimes.length === 0) return { json: [], text: "There is no runtime yet: runcode runtime start IMAGE" };

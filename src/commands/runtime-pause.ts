@@ -9,7 +9,7 @@ export default defineCommand({
   positionals: { runtime: { arity: "one", summary: "its id, its container's id or the beginning of that" } },
   options: RUNTIME_OPTIONS,
   examples: [["runcode runtime pause calc", "until it is needed again"]],
-  json: "{runtime_id,container_id,status,message}",
+  schema: () => import("../protocol/output/runtime-action.ts"),
   async run(args, { env, signal }) {
     const paused = await runtimeClientOf(args, env).pauseRuntime(args.runtime, { signal });
     return { json: paused, text: `${printable(paused.runtime_id)} is ${printable(paused.status)}.` };

@@ -9,7 +9,7 @@ export default defineCommand({
   positionals: { runtime: { arity: "one", summary: "its id, its container's id or the beginning of that" } },
   options: RUNTIME_OPTIONS,
   examples: [["runcode runtime resume calc", "where it was"]],
-  json: "{runtime_id,container_id,status,message}",
+  schema: () => import("../protocol/output/runtime-action.ts"),
   async run(args, { env, signal }) {
     const resumed = await runtimeClientOf(args, env).resumeRuntime(args.runtime, { signal });
     return { json: resumed, text: `${printable(resumed.runtime_id)} is ${printable(resumed.status)}.` };

@@ -46,7 +46,7 @@ export default defineCommand({
     ["runcode runtime start alpine --json -- sleep inf | jq -r .runtime_id", "for a script"],
     ["runcode connect calc", "a runtime that your own server started is a workspace too"],
   ],
-  json: "{runtime_id,container_id,name,image,status,created_at,ports}",
+  schema: () => import("../protocol/output/runtime-start.ts"),
   async run(args, { env, signal, out }) {
     const request: StartRuntimeInput = {
       image: args.image,

@@ -20,7 +20,7 @@ export default defineCommand({
     ["runcode runtime stop calc", "politely"],
     ["runcode runtime stop calc --grace 0", "at once"],
   ],
-  json: "{runtime_id,container_id,status,message}",
+  schema: () => import("../protocol/output/runtime-action.ts"),
   async run(args, { env, signal }) {
     const stopped = await runtimeClientOf(args, env).stopRuntime(args.runtime, { signal, graceSeconds: args.grace });
     return { json: stopped, text: `${printable(stopped.runtime_id)} is ${printable(stopped.status)}.` };

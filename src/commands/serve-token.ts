@@ -18,7 +18,7 @@ export default defineCommand({
     ["runcode serve token --list", "shows which there are"],
     ["runcode serve token --revoke 3", "ends one at once"],
   ],
-  json: "{id,name,token}; --list: [{id,name,created_at,last_used_at}]; --revoke: {revoked}; --login-link: {login_url}",
+  schema: () => import("../protocol/output/serve-token.ts"),
   async run(args, context) {
     const { openOwner } = await import("../server/daemon/owner.ts");
     if ([args.list, args.revoke !== undefined, args.loginLink].filter(Boolean).length > 1) {

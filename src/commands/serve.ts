@@ -62,7 +62,8 @@ export default defineCommand({
     ["runcode serve --runtime-api --runtime-volumes /srv/projects", "containers over HTTP, for OpenHands and its like"],
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
-  json: "{pid,api_base,web_base,ssh:{host,port},data_dir,login_url,drivers[],runtime_api?,notes[],owner_token?}; --status: {running,…}; --stop: {stopped,pid?}",
+  schema: () => import("../protocol/output/serve.ts"),
+  jsonLines: "in the foreground: an error may follow once it serves",
   async run(args, context) {
     const { dataDirAt } = await import("../server/daemon/data-dir.ts");
     const { checkFlags } = await import("../server/daemon/options.ts");
@@ -77,9 +78,16 @@ export default defineCommand({
       const { runningServer } = await import("../server/daemon/state.ts");
       const state = await runningServer(dir);
       if (!state)
-        return { json: { running: false, data_dir: dir.root }, text: `no server runs in ${dir.root}`, exit: 3 };
+        return {
+          json: { running: false as const, data_dir: dir.root },
+          text: `no server runs in ${dir.root}`,
+          exit: 3,
+        };
       const { process_start: _, ...facts } = state;
-      return { json: { running: true, ...facts }, text: `pid ${state.pid} since ${state.since}\n${addresses(state)}` };
+      return {
+        json: { running: true as const, ...facts },
+        text: `pid ${state.pid} since ${state.since}\n${addresses(state)}`,
+      };
     }
     if (args.stop) {
       const { stopServer } = await import("../server/daemon/stop.ts");

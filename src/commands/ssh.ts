@@ -24,7 +24,7 @@ With a command it does as exec: one word after -- is a shell line, several arriv
     ["runcode ssh demo -- make test", "one command"],
     ["runcode ssh demo --tty -- htop", "one that wants a terminal"],
   ],
-  json: "as exec; a command is needed",
+  schema: () => import("../protocol/output/exec.ts"),
   remoteExitCode: true,
   async run(args, context) {
     const shell = args.rest.length === 0;

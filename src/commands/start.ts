@@ -18,12 +18,12 @@ export default defineCommand({
     ["runcode start demo", "and wait until it runs"],
     ["runcode start demo --no-wait --json", "only ask for it"],
   ],
-  json: "{id,state,waited_ms}",
+  schema: () => import("../protocol/output/start.ts"),
   async run(args, context) {
     const { clock, signal } = context;
     const { id, title } = await targetWorkspace(context, args.workspace);
     const api = await context.api();
-    const began = clock.now();
+    const began = performance.now();
     const progress = await context.out.progress(`Starting ${title}`);
     try {
       const options: WaitOptions = {
@@ -35,7 +35,7 @@ export default defineCommand({
       await requestStart(api, id, options);
       const { state } = args.noWait ? await findWorkspace(api, id, signal) : await waitForRunning(api, id, options);
       return {
-        json: { id, state, waited_ms: Math.round(clock.now() - began) },
+        json: { id, state, waited_ms: Math.round(performance.now() - began) },
         text: `${title} is ${printable(state)}.`,
       };
     } finally {

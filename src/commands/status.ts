@@ -9,7 +9,7 @@ export default defineCommand({
   summary: "List the sessions on this machine",
   description: "Reads this machine only: no network. Sessions of every control plane are shown.",
   examples: [["runcode status", "which sessions there are, and for how long"]],
-  json: "{attached,sessions:[{workspace_id,title,alias,config,host,port,user,web_url,workdir,expires_at,api_base,attached,valid,connected}]}",
+  schema: () => import("../protocol/output/status.ts"),
   async run(_, context) {
     const sessions = await context.sessions();
     const [attachment, all] = await Promise.all([sessions.attachment(), sessions.all()]);

@@ -1,4 +1,5 @@
 import { defineCommand, type Context } from "../context.ts";
+import { bytesOf } from "../platform/streams.ts";
 import { printable } from "../protocol/text.ts";
 
 /** How long stdin may take to say what it has to, and how much that may be. */
@@ -16,7 +17,7 @@ export default defineCommand({
     ["runcode install-statusline", "have Claude Code call it"],
     ["PS1='$(runcode statusline --plain) $ '", "or a prompt"],
   ],
-  json: '{text,workspace_id?,title?,expires_at?}; text is "" when there is nothing to say',
+  schema: () => import("../protocol/output/statusline.ts"),
   // A status line that complains is worse than none.
   silent: { json: { text: "" } },
   run: ({ plain }, context) => segment(context, plain),
@@ -47,26 +48,18 @@ function duration(ms: number): string {
 }
 
 /** What stdin holds, as far as it came: a pipe that somebody keeps open must not hold the status line. */
-function input({ streams: { stdin } }: Context): Promise<string> {
-  if (stdin.isTTY) return Promise.resolve("");
-  return new Promise((resolve) => {
-    let text = "";
-    const finish = (): void => {
-      clearTimeout(timer);
-      stdin.off("data", onData);
-      stdin.pause();
-      resolve(text);
-    };
-    const onData = (chunk: Buffer | string): void => {
-      text += chunk.toString("utf8");
-      if (text.length > LONGEST || directoryIn(text) !== null) finish();
-    };
-    const timer = setTimeout(finish, PATIENCE_MS);
-    stdin.on("data", onData);
-    stdin.once("end", finish);
-    stdin.once("error", finish);
-    stdin.resume();
-  });
+async function input({ streams: { stdin } }: Context): Promise<string> {
+  let text = "";
+  if (stdin.isTTY) return text;
+  try {
+    for await (const chunk of bytesOf(stdin, AbortSignal.timeout(PATIENCE_MS))) {
+      text += Buffer.from(chunk).toString("utf8");
+      if (text.length > LONGEST || directoryIn(text) !== null) break;
+    }
+  } catch {
+    // What came until now is what there is.
+  }
+  return text;
 }
 
 /** The directory that Claude Code is in; null while the JSON is not whole or does not say. */

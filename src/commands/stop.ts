@@ -13,7 +13,7 @@ export default defineCommand({
     ["runcode stop", "the attached workspace"],
     ["runcode stop demo --keep", "this one, to be started again soon"],
   ],
-  json: "{stopped,workspace_id,detached}",
+  schema: () => import("../protocol/output/stop.ts"),
   async run(args, context) {
     const sessions = await context.sessions();
     const found =

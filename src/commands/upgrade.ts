@@ -19,7 +19,7 @@ export default defineCommand({
     ["runcode upgrade --check --json", "is there one?"],
     ["runcode upgrade --version 0.1.0", "to one that is known to be good"],
   ],
-  json: '{current,latest,newer,method,upgraded,command?}; method is "script", "homebrew", "npm", "source" or "unknown"',
+  schema: () => import("../protocol/output/upgrade.ts"),
   async run({ check, version: wanted, remember }, context) {
     const upgrade = await import("../upgrade/index.ts");
     const { signal, paths, platform, clock, self } = context;

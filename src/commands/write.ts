@@ -24,7 +24,7 @@ directory, ~/ at the home there.`.trim(),
     ["echo 'PORT=8080' | runcode write .env --mode 600", "what comes on stdin"],
     ["runcode write ~/.bashrc --file extra.sh --append", "add a local file's content"],
   ],
-  json: "{path, bytes, sha256}",
+  schema: () => import("../protocol/output/write.ts"),
   async run(args, context) {
     const to = remotePath(args.remote);
     if (to.directory)

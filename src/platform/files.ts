@@ -1,8 +1,8 @@
 // Files that are never seen half-written and never readable by others, and the lock that keeps writers apart.
-import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { constants, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes } from "./digest.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 
 /** Makes the directory and its parents; those that it makes are 0700. Throws RuncodeError `io`. */
@@ -11,16 +11,39 @@ export async function ensurePrivateDir(dir: string): Promise<void> {
 }
 
 /**
- * Replaces a file by rename, so that a reader sees the old text or the new one. The file is 0600 from birth unless `mode`
- * says otherwise. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
+ * Removes a folder with all that is in it; one that is not there is no error. Throws RuncodeError `io`.
+ *
+ * Bun's own `rm` with `force` gives up half-way, and says nothing, when something it has listed is removed by somebody else
+ * first, such as the control socket of an ssh that is just ending.
  */
-export async function replaceFile(file: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function removeTree(dir: string): Promise<void> {
+  try {
+    for (let left = 10; ; left--) {
+      await rm(dir, { recursive: true, force: true });
+      const found = await lstat(dir).catch((error: unknown) => errno(error));
+      if (found === "ENOENT" || found === "ENOTDIR") return;
+      if (left === 0) throw new Error("files appear in it as fast as they are removed");
+    }
+  } catch (error) {
+    throw ioError(`cannot remove ${dir}`, error);
+  }
+}
+
+/**
+ * Replaces a file by rename, so that a reader sees the old text or the new one. The file is 0600 from birth unless `mode`
+ * says otherwise. With `flush` the text is on the disk before it has the name. On any failure nothing is left behind and the old file stands. Throws RuncodeError `io`.
+ */
+export async function replaceFile(
+  file: string,
+  data: string | Uint8Array,
+  { mode = 0o600, flush = true }: { mode?: number; flush?: boolean } = {},
+): Promise<void> {
   const fresh = `${file}.${process.pid}.${randomBytes(6).toString("hex")}`;
   try {
     const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
     try {
       await handle.writeFile(data);
-      await handle.sync();
+      if (flush) await handle.sync();
     } finally {
       await handle.close();
     }
@@ -34,7 +57,8 @@ export async function replaceFile(file: string, data: string | Uint8Array, mode 
 /** Gives the file's text, or null when there is none. Throws RuncodeError `io` for every other failure. */
 export async function readIfThere(file: string): Promise<string | null> {
   try {
-    return await readFile(file, "utf8");
+    // Files of a few lines, on the way of every command: at once, and not by a turn through the pool of threads.
+    return readFileSync(file, "utf8");
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return null;
     throw ioError(`cannot read ${file}`, error);

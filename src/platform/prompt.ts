@@ -1,6 +1,13 @@
 // Questions to the person at the terminal.
+import type { Readable } from "node:stream";
 import { RuncodeError } from "../protocol/errors.ts";
-import type { Streams } from "./streams.ts";
+import type { Outlet } from "./streams.ts";
+
+/** The terminal that the person sits at. */
+export interface Terminal {
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+  readonly stderr: Outlet;
+}
 
 export interface Prompt {
   /** Yes or no, no by default. `flag` is what to give instead where nobody can be asked. */
@@ -9,35 +16,34 @@ export interface Prompt {
   secret(question: string, flag: string): Promise<string>;
 }
 
-/** Takes the streams and whether asking is allowed at all; every question throws `usage` where it is not. */
-export function terminalPrompt(streams: Streams, allowed: boolean): Prompt {
-  const mayAsk = allowed && streams.stdin.isTTY === true;
+/** Takes the terminal and whether asking is allowed at all; every question throws `usage` where it is not. */
+export function terminalPrompt(terminal: Terminal, allowed: boolean): Prompt {
+  const mayAsk = allowed && terminal.stdin.isTTY === true;
   const insist = (question: string, flag: string): void => {
     if (!mayAsk) throw new RuncodeError("usage", `cannot ask "${question}" here`, { hint: `give ${flag}` });
   };
   return {
     async confirm(question, flag) {
       insist(question, flag);
-      const answer = await readLine(streams, `${question} [y/N] `, true);
+      const answer = await readLine(terminal, `${question} [y/N] `, true);
       return /^y(es)?$/i.test(answer.trim());
     },
     async secret(question, flag) {
       insist(question, flag);
-      return (await readLine(streams, `${question}: `, false)).trim();
+      return (await readLine(terminal, `${question}: `, false)).trim();
     },
   };
 }
 
 /** Reads a line from the terminal; without echo the terminal is in raw mode, and Ctrl-C is ours to see. */
-function readLine({ stdin, stderr }: Streams, question: string, echo: boolean): Promise<string> {
-  const terminal = stdin as typeof stdin & { setRawMode?(raw: boolean): void };
+function readLine({ stdin, stderr }: Terminal, question: string, echo: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
     let line = "";
     const finish = (settle: () => void): void => {
       stdin.off("data", onData);
       stdin.off("end", onEnd);
       if (!echo) {
-        terminal.setRawMode?.(false);
+        stdin.setRawMode?.(false);
         stderr.write("\n");
       }
       stdin.pause();
@@ -54,7 +60,7 @@ function readLine({ stdin, stderr }: Streams, question: string, echo: boolean): 
       }
     };
     stderr.write(question);
-    if (!echo) terminal.setRawMode?.(true);
+    if (!echo) stdin.setRawMode?.(true);
     stdin.on("data", onData);
     stdin.on("end", onEnd);
     stdin.resume();

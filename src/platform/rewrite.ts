@@ -1,9 +1,9 @@
 // Changing a file that belongs to somebody else: it stays the same file to everybody, with its mode, its owner and the
 // symlink that leads to it, and no reader ever sees half of it.
-import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { copyFile, open, readlink, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes } from "./digest.ts";
 import { errno, ioError } from "./files.ts";
 
 export interface Found {

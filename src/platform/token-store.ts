@@ -3,10 +3,10 @@
 //
 // The public service's token file is `token`, as its other clients have it; every other control plane has a file of its own in
 // `tokens/`, named by its host and a digest of the whole base.
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { sha256 } from "./digest.ts";
 import { DEFAULT_API_BASE } from "../protocol/constants.ts";
 import { ensurePrivateDir, ioError, readIfThere, replaceFile } from "./files.ts";
 import type { Keychain } from "./keychain.ts";
@@ -57,7 +57,7 @@ export function tokenStore({ configDir, flag, env, keychain }: TokenSources): To
 function tokenFile(apiBase: string): string {
   if (apiBase === DEFAULT_API_BASE) return "token";
   const host = new URL(apiBase).host.replace(/[^A-Za-z0-9.-]+/g, "_");
-  const digest = createHash("sha256").update(apiBase).digest("hex").slice(0, 12);
+  const digest = sha256(apiBase).slice(0, 12);
   return path.join("tokens", `${host.slice(0, 100)}-${digest}`);
 }
 

@@ -133,7 +133,7 @@ export class SessionChannel {
       }).catch((error: unknown) => {
         throw new NotStarted("no-master", error instanceof Error ? error.message : String(error));
       });
-      channel.#sendMux(new Writer().u32(MUX.hello).u32(MUX.version));
+      channel.#greet();
       await channel.#opened.promise;
       return channel;
     } catch (error) {
@@ -221,8 +221,15 @@ export class SessionChannel {
     return true;
   }
 
-  #sendMux(message: Writer): void {
-    this.#transmit(new Writer().string(message.bytes()).bytes());
+  /**
+   * Greets, asks for the proxy mode and for a channel, in one go: a master takes one message after the other (channels.c,
+   * channel_post_mux_client_read), and one that refuses the second answers the third as little as it would have a command.
+   */
+  #greet(): void {
+    const hello = new Writer().u32(MUX.hello).u32(MUX.version).bytes();
+    const proxy = new Writer().u32(MUX.proxy).u32(0).bytes();
+    this.#transmit(new Writer().string(hello).string(proxy).bytes());
+    this.#send(new Writer().u8(MSG.open).string("session").u32(0).u32(WINDOW).u32(MAX_PACKET));
   }
 
   /** PROTOCOL.mux: "unencrypted, unpadded SSH transport messages": length, a padding length of 0, the payload. */
@@ -282,10 +289,8 @@ export class SessionChannel {
     const type = message.u32();
     if (this.#phase === "hello" && type === MUX.hello && message.u32() === MUX.version) {
       this.#phase = "proxy";
-      this.#sendMux(new Writer().u32(MUX.proxy).u32(0));
     } else if (this.#phase === "proxy" && type === MUX.proxyGranted) {
       this.#phase = "open";
-      this.#send(new Writer().u8(MSG.open).string("session").u32(0).u32(WINDOW).u32(MAX_PACKET));
     } else {
       this.#opened.reject(new NotStarted("no-master", "the control socket does not speak as a master does"));
     }

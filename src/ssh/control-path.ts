@@ -1,9 +1,9 @@
 // Where a session's master listens. A Unix socket's path must fit 104 bytes (macOS; 108 on Linux) with the suffix that ssh
 // adds while it binds, whatever the home directory is called, and nobody else may be able to put a socket of theirs there:
 // ssh's mux client hands its standard streams to whoever listens.
-import { createHash, randomBytes } from "node:crypto";
 import { lstat, mkdir } from "node:fs/promises";
 import path from "node:path";
+import { randomBytes, sha256 } from "../platform/digest.ts";
 import { errno, ioError } from "../platform/files.ts";
 
 /** sizeof sun_path on macOS and the BSDs, its NUL included. */
@@ -32,10 +32,10 @@ export interface ControlPathSource {
  * the session's own, else below $XDG_RUNTIME_DIR, else below /tmp. Throws RuncodeError `io`.
  */
 export async function chooseControlPath(source: ControlPathSource): Promise<string> {
-  const name = `m${createHash("sha256").update(source.identity).digest("hex").slice(0, 12)}`;
+  const name = `m${sha256(source.identity).slice(0, 12)}`;
   const own = path.join(source.dir, name);
   if (fitsSocket(own)) return own;
-  const place = createHash("sha256").update(source.dir).digest("hex").slice(0, 12);
+  const place = sha256(source.dir).slice(0, 12);
   const temporary = path.join(source.temporary ?? "/tmp", `runcode-${source.uid}-${place}`);
   const directories = [
     ...(source.runtimeDir && path.isAbsolute(source.runtimeDir) ? [path.join(source.runtimeDir, "runcode")] : []),

@@ -1,6 +1,5 @@
 // A session's master: the one connection that everything else rides. Opening it makes the session good before a command is
 // sent, so that a command which may have begun is never the one that finds out that the key has expired.
-import { spawn } from "node:child_process";
 import { lstat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { errno, withLock } from "../platform/files.ts";
@@ -84,48 +83,40 @@ async function removeStaleSocket(controlPath: string): Promise<void> {
 
 /** stderr beyond this is not kept; the reason stands at its end. In bytes. */
 const KEPT_STDERR = 16 * 1024;
+/** What ssh said last may still be in the pipe when its end is reported. In milliseconds. */
+const LAST_WORDS_MS = 200;
 
-function run([file, ...args]: string[], signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
-    let stderr = "";
-    const child = spawn(file as string, args, { stdio: ["ignore", "ignore", "pipe"] });
-    const abort = (): void => {
-      child.kill("SIGTERM");
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    child.stderr.on("data", (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString("utf8")).slice(-KEPT_STDERR);
+async function run([file, ...args]: string[], signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  const program = Bun.which(file as string);
+  if (program === null)
+    throw new RuncodeError("ssh_missing", "there is no ssh on the PATH", {
+      hint: "install the OpenSSH client (Debian: apt install openssh-client)",
     });
-    child.on("error", (cause) => {
-      signal?.removeEventListener("abort", abort);
-      reject(
-        errno(cause) === "ENOENT"
-          ? new RuncodeError("ssh_missing", "there is no ssh on the PATH", {
-              hint: "install the OpenSSH client (Debian: apt install openssh-client)",
-              cause,
-            })
-          : new RuncodeError("ssh_failed", `ssh could not be started: ${cause.message}`, { cause }),
-      );
-    });
-    // `exit`, not `close`: what -f leaves in the background may hold the pipe's other end.
-    child.on("exit", (code) => {
-      // What ssh said last may still be in the pipe when its end is reported.
-      const settle = (): void => {
-        signal?.removeEventListener("abort", abort);
-        child.stderr.destroy();
-        if (signal?.aborted) reject(signal.reason as Error);
-        else if (code === 0) resolve();
-        else reject(classifyFailure(stderr, code));
-      };
-      if (code === 0 || child.stderr.readableEnded) settle();
-      else {
-        const timer = setTimeout(settle, 200);
-        child.stderr.once("end", () => {
-          clearTimeout(timer);
-          settle();
-        });
-      }
-    });
-  });
+  const child = spawn([program, ...args]);
+  const abort = (): void => child.kill("SIGTERM");
+  signal?.addEventListener("abort", abort, { once: true });
+  let stderr = "";
+  const reader = child.stderr.getReader();
+  const said = (async () => {
+    const text = new TextDecoder();
+    for (let next = await reader.read(); !next.done; next = await reader.read())
+      stderr = (stderr + text.decode(next.value, { stream: true })).slice(-KEPT_STDERR);
+  })();
+  // Not the end of stderr: what -f leaves in the background may hold the pipe's other end.
+  const code = await child.exited;
+  signal?.removeEventListener("abort", abort);
+  signal?.throwIfAborted();
+  if (code !== 0) await Promise.race([said, Bun.sleep(LAST_WORDS_MS)]);
+  void reader.cancel();
+  if (code === 0) return;
+  throw classifyFailure(stderr, child.exitCode);
+}
+
+function spawn(argv: string[]): Bun.Subprocess<"ignore", "ignore", "pipe"> {
+  try {
+    return Bun.spawn(argv, { stdio: ["ignore", "ignore", "pipe"] });
+  } catch (cause) {
+    throw new RuncodeError("ssh_failed", `ssh could not be started: ${(cause as Error).message}`, { cause });
+  }
 }

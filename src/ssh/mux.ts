@@ -1,6 +1,5 @@
 // OpenSSH's multiplexing protocol (PROTOCOL.mux), as much of it as asks a master whether it lives, tells it to go, and has
 // it open and close forwards. Over its Unix socket that takes a millisecond; `ssh -O` costs a process, and says less.
-import net from "node:net";
 
 const HELLO = 0x00000001;
 const VERSION = 4;
@@ -85,22 +84,21 @@ export async function askForward(
 }
 
 /** Resolves when the master of that socket ends, or `signal` is aborted. */
-export function masterEnd(controlPath: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const socket = net.connect(controlPath);
-    const finish = (): void => {
-      signal.removeEventListener("abort", finish);
-      socket.destroy();
-      resolve();
-    };
-    signal.addEventListener("abort", finish, { once: true });
-    // A greeted client may say nothing for as long as it likes.
-    socket.on("connect", () => socket.write(packet([word(HELLO), word(VERSION)])));
-    socket.on("error", finish);
-    socket.on("close", finish);
-    socket.resume();
-    if (signal.aborted) finish();
+export async function masterEnd(controlPath: string, signal: AbortSignal): Promise<void> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => end(), { once: true });
+  if (signal.aborted) return;
+  // A greeted client may say nothing for as long as it likes.
+  const socket = Bun.connect({
+    unix: controlPath,
+    socket: { open: (master) => void master.write(GREETING), data: () => {}, close: () => end(), error: () => end() },
   });
+  socket.catch(() => end());
+  await ended;
+  void socket.then(
+    (master) => master.terminate(),
+    () => {},
+  );
 }
 
 interface Answer {
@@ -110,43 +108,49 @@ interface Answer {
 }
 
 /** Greets, sends one request, gives its answer; `gone` when the master agreed to talk and then ended, null for all other failures. */
-function exchange(
+async function exchange(
   controlPath: string,
   request: readonly Buffer[],
   patienceMs: number,
 ): Promise<Answer | "gone" | null> {
-  return new Promise((resolve) => {
-    let received = Buffer.alloc(0);
-    let greeted = false;
-    const socket = net.connect(controlPath);
-    const finish = (answer: Answer | "gone" | null): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(answer);
-    };
-    const timer = setTimeout(() => finish(null), patienceMs);
-    socket.on("error", () => finish(greeted ? "gone" : null));
-    socket.on("connect", () => {
-      socket.write(packet([word(HELLO), word(VERSION)]));
-      socket.write(packet(request));
-    });
-    socket.on("close", () => finish(greeted ? "gone" : null));
-    socket.on("data", (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      for (;;) {
-        if (received.length < 4) return;
-        const length = received.readUInt32BE(0);
-        if (length < 4 || length > LONGEST) return finish(null);
-        if (received.length < 4 + length) return;
-        const type = received.readUInt32BE(4);
-        const body = received.subarray(8, 4 + length);
-        received = received.subarray(4 + length);
-        if (type !== HELLO) return finish({ type, body });
-        if (body.length < 4 || body.readUInt32BE(0) !== VERSION) return finish(null);
-        greeted = true;
-      }
-    });
+  const { promise, resolve } = Promise.withResolvers<Answer | "gone" | null>();
+  let received = Buffer.alloc(0);
+  let greeted = false;
+  const gone = (): void => resolve(greeted ? "gone" : null);
+  const receive = (bytes: Uint8Array): void => {
+    received = Buffer.concat([received, bytes]);
+    while (received.length >= 4) {
+      const length = received.readUInt32BE(0);
+      if (length < 4 || length > LONGEST) return resolve(null);
+      if (received.length < 4 + length) return;
+      const type = received.readUInt32BE(4);
+      const body = received.subarray(8, 4 + length);
+      received = received.subarray(4 + length);
+      if (type !== HELLO) return resolve({ type, body });
+      if (body.length < 4 || body.readUInt32BE(0) !== VERSION) return resolve(null);
+      greeted = true;
+    }
+  };
+  const timer = setTimeout(() => resolve(null), patienceMs);
+  // Both messages are far below what a socket's buffer takes at once.
+  const said = Buffer.concat([GREETING, packet(request)]);
+  const socket = Bun.connect({
+    unix: controlPath,
+    socket: {
+      open: (master) => void master.write(said),
+      data: (_, bytes) => receive(bytes),
+      close: gone,
+      error: gone,
+    },
   });
+  socket.catch(gone);
+  const answer = await promise;
+  clearTimeout(timer);
+  void socket.then(
+    (master) => master.terminate(),
+    () => {},
+  );
+  return answer;
 }
 
 /** In place of a port, what makes the host a path: PORT_STREAMLOCAL, -2 (channels.h). */
@@ -171,3 +175,5 @@ function packet(parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   return Buffer.concat([word(body.length), body]);
 }
+
+const GREETING = packet([word(HELLO), word(VERSION)]);

@@ -1,6 +1,7 @@
 // The line that the far side's login shell is given. Whatever shell that is, it is asked for one thing only, to become
 // /bin/sh with one quoted argument; all else is said in POSIX sh.
 import { RuncodeError } from "../protocol/errors.ts";
+import { forAnyShell, OWN_SHELL_LAST } from "../protocol/shell-line.ts";
 import { printable } from "../protocol/text.ts";
 import { quoteArgv, quoteWord } from "./quote.ts";
 
@@ -38,6 +39,7 @@ export function remoteLine(command: RemoteCommand): string {
   const line = forAnyShell(
     [
       `RUNCODE_EXEC_ID=${id}`,
+      ...(words.length === 1 ? [OWN_SHELL_LAST] : []),
       "export RUNCODE_EXEC_ID",
       ...entering(command, missing),
       ...env.map((pair) => `export ${quoteWord(pair)}`),
@@ -59,17 +61,6 @@ export function remoteLine(command: RemoteCommand): string {
 /** What the wrapper says on stderr, and nothing after it, where the directory cannot be entered. */
 export function missingDirectoryMarker(id: string): string {
   return `runcode-no-directory-${id}\n`;
-}
-
-/**
- * Takes a script in POSIX sh; gives it as a line that bash, dash, zsh, fish and csh read alike. In all of them a single-quoted
- * string is itself, but for the quote, the backslash (fish), the exclamation mark and the line end (csh); those travel
- * as the octal escapes of printf's %b, whose backslash is followed by 0 and thus literal even to fish.
- */
-export function forAnyShell(script: string): string {
-  if (!/['\\!\r\n]/.test(script)) return `exec /bin/sh -c '${script}'`;
-  const escaped = script.replace(/['\\!\r\n]/g, (char) => `\\0${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
-  return `exec /bin/sh -c 'eval "$(printf %b "$1")"' sh '${escaped}'`;
 }
 
 function entering({ directory, base, id }: RemoteCommand, missing: "mark" | "tell" | "stay"): string[] {

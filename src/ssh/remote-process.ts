@@ -4,7 +4,7 @@ import type { FileSink, Subprocess } from "bun";
 import { RuncodeError } from "../protocol/errors.ts";
 import { sshArgv } from "./master.ts";
 import { quoteArgv } from "./quote.ts";
-import { forAnyShell } from "./remote-command.ts";
+import { forAnyShell } from "../protocol/shell-line.ts";
 import type { SshTarget } from "./target.ts";
 
 export interface RemoteProcess {

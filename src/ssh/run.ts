@@ -1,5 +1,4 @@
 // One remote command over the master, from its first byte to its end, signals and time limits included.
-import type { Readable } from "node:stream";
 import { RuncodeError } from "../protocol/errors.ts";
 import { notRunMarker, readNotRun } from "../protocol/not-run.ts";
 import { SessionChannel, type OutputSink, type RemoteExit } from "./channel.ts";
@@ -12,7 +11,7 @@ export type CommandExit = Exclude<RemoteExit, { kind: "lost" }>;
 
 export interface RunRequest extends Omit<RemoteCommand, "id" | "parent"> {
   /** Null gives the command end-of-file at once. */
-  readonly stdin: Readable | null;
+  readonly stdin: AsyncIterable<Uint8Array | string> | null;
   readonly output: OutputSink;
   /** What ends the command from here, and the signal (without SIG) that it deserves. */
   readonly stop: { readonly signal: AbortSignal; readonly hurry?: AbortSignal };
@@ -77,13 +76,14 @@ async function overMaster(controlPath: string, request: RunRequest, carried: Car
   const { stdin, stop } = request;
   const { id, ended } = carried;
   const line = remoteLine({ ...request, id });
+  const input = new Feed(stdin);
   const channel = await SessionChannel.open(
     controlPath,
-    { output: carried.output, drain: () => stdin?.resume(), deaf: () => stdin?.pause() },
+    { output: carried.output, drain: () => input.drain(), deaf: () => input.stop() },
     { signal: stop.signal },
   );
   const taken = channel.exec(line);
-  const release = feed(stdin, channel);
+  void input.carry(channel);
   const timer = carried.startLimit();
   try {
     const exit = await Promise.race([channel.closed, aborted(ended)]);
@@ -98,7 +98,7 @@ async function overMaster(controlPath: string, request: RunRequest, carried: Car
     return exit;
   } finally {
     clearTimeout(timer);
-    release();
+    input.stop();
     await channel.release();
   }
 }
@@ -149,22 +149,38 @@ function notRun(refusal: string): RuncodeError {
   });
 }
 
-/** Carries stdin to the channel as fast as the command reads it. Gives the function that lets go of stdin. */
-function feed(stdin: Readable | null, channel: SessionChannel): () => void {
-  if (stdin === null) {
-    channel.end();
-    return () => {};
+/** Carries stdin to a channel as fast as the command reads it, until its end or `stop`. */
+class Feed {
+  readonly #stdin: RunRequest["stdin"];
+  #stopped = false;
+  #room = Promise.withResolvers<void>();
+
+  constructor(stdin: RunRequest["stdin"]) {
+    this.#stdin = stdin;
   }
-  const onData = (chunk: Uint8Array | string): void => {
-    if (!channel.write(typeof chunk === "string" ? Buffer.from(chunk) : chunk)) stdin.pause();
-  };
-  const onEnd = (): void => channel.end();
-  stdin.on("data", onData).on("end", onEnd).on("error", onEnd);
-  stdin.resume();
-  return () => {
-    stdin.off("data", onData).off("end", onEnd);
-    stdin.pause();
-  };
+
+  async carry(channel: SessionChannel): Promise<void> {
+    try {
+      for await (const chunk of this.#stdin ?? []) {
+        if (this.#stopped) return;
+        this.#room = Promise.withResolvers();
+        if (!channel.write(typeof chunk === "string" ? Buffer.from(chunk) : chunk)) await this.#room.promise;
+        if (this.#stopped) return;
+      }
+    } catch {
+      // An input that cannot be read any further ends here.
+    }
+    channel.end();
+  }
+
+  drain(): void {
+    this.#room.resolve();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#room.resolve();
+  }
 }
 
 /**

@@ -1,5 +1,7 @@
 import * as fc from "fast-check";
+import * as v from "valibot";
 import { expect, test } from "vitest";
+import context from "../protocol/output/context.ts";
 import { readSurvey, withoutCredentials } from "./survey.ts";
 
 test("what a workspace says is shown only in the shape that it may have", () => {
@@ -46,6 +48,27 @@ test("what a workspace says is shown only in the shape that it may have", () => 
 
 test("nothing that comes makes it throw", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void readSurvey(text)));
+});
+
+test("whatever comes, the document keeps to its schema", () => {
+  const key = fc.constantFrom(
+    ...["cwd", "user", "os", "git.head", "git.dirty", "git.remote", "cpus", "load", "disk", "marker", "tool.node"],
+    ...["memory.total", "memory.bytes", "memory.limit", "memory.available", "listen"],
+  );
+  const value = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.float().map(String),
+    fc.integer().map(String),
+    fc.stringMatching(/^[0-9A-F]{8}:[0-9A-F]{4}$/),
+    fc.stringMatching(/^x \d{1,13} 0 \d{1,13} 40% \/$/),
+  );
+  const line = fc.tuple(key, value).map((parts) => parts.join("\t"));
+  fc.assert(
+    fc.property(fc.array(line), (lines) => {
+      const survey = readSurvey(lines.join("\n"));
+      v.parse(context, { workspace_id: 1, title: "demo", ...survey, cwd: "/" });
+    }),
+  );
 });
 
 test("credentials leave a remote's address, and nothing else does", () => {

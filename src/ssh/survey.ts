@@ -41,9 +41,13 @@ export function readSurvey(output: string): Survey {
     const value = values.get(key) ?? "";
     return /^\d{1,15}(\.\d{1,6})?$/.test(value) ? Number(value) : null;
   };
+  const whole = (key: string): number | null => {
+    const value = number(key);
+    return Number.isInteger(value) ? value : null;
+  };
   const times = (value: number | null, unit: number): number | null => (value === null ? null : value * unit);
-  const total = times(number("memory.total"), 1024) ?? number("memory.bytes");
-  const limit = number("memory.limit");
+  const total = times(whole("memory.total"), 1024) ?? whole("memory.bytes");
+  const limit = whole("memory.limit");
   return {
     cwd: text("cwd"),
     user: text("user"),
@@ -55,7 +59,7 @@ export function readSurvey(output: string): Survey {
       ? {
           branch: text("git.branch"),
           head: text("git.head"),
-          dirty: number("git.dirty"),
+          dirty: whole("git.dirty"),
           remote: withoutCredentials(text("git.remote")),
         }
       : null,
@@ -67,10 +71,10 @@ export function readSurvey(output: string): Survey {
       }),
     ),
     disk: diskOf(values.get("disk") ?? ""),
-    cpu: { count: number("cpus"), load: number("load") },
+    cpu: { count: whole("cpus"), load: number("load") },
     memory: {
       total_bytes: total !== null && limit !== null && limit < total ? limit : total,
-      available_bytes: times(number("memory.available"), 1024),
+      available_bytes: times(whole("memory.available"), 1024),
     },
     ports: portsOf(listening),
   };

@@ -15,7 +15,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 describeWith("ssh-keygen")("a key made here, and the system's ssh-keygen", () => {
   // Comments of eight lengths meet every length of padding.
   test.each(Array.from({ length: 8 }, (_, n) => "c".repeat(n + 1)))("reads it with the comment %s", async (comment) => {
-    const key = generateKey(comment);
+    const key = await generateKey(comment);
     const file = path.join(dir, `key-${comment.length}`);
     await writeFile(file, key.privateText, { mode: 0o600 });
     const { stdout } = await execa("ssh-keygen", ["-y", "-f", file]);
@@ -55,7 +55,7 @@ describeWith("ssh-keygen")("a key made here, and the system's ssh-keygen", () =>
   test("takes a user certificate for the very key, and no other", async () => {
     const ca = path.join(dir, "ca");
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", ca]);
-    const key = generateKey("x");
+    const key = await generateKey("x");
     const pub = path.join(dir, "certified.pub");
     await writeFile(pub, `${key.publicLine}\n`);
     const sign = async (...words: string[]): Promise<string> => {
@@ -65,7 +65,7 @@ describeWith("ssh-keygen")("a key made here, and the system's ssh-keygen", () =>
     };
     const certificate = await sign();
     expect(userCertificate(certificate, key.blob)).toBe(certificate.split(" ").slice(0, 2).join(" "));
-    expect(userCertificate(certificate, generateKey("x").blob)).toBeNull();
+    expect(userCertificate(certificate, (await generateKey("x")).blob)).toBeNull();
     expect(userCertificate(`${certificate}\nProxyCommand x`, key.blob)).toBeNull();
     expect(userCertificate(certificate.slice(0, 80), key.blob)).toBeNull();
     expect(userCertificate(await sign("-h"), key.blob)).toBeNull();

@@ -5,7 +5,7 @@ import { parseTime, safeWebUrl, validateBundle } from "../../src/bundle/validate
 import type { WireBundle } from "../../src/protocol/api.ts";
 import { goodBundle, HOST_KEY } from "../client/plane.ts";
 
-const publicKey = generateKey("x").blob;
+const publicKey = (await generateKey("x")).blob;
 const now = Date.parse("2030-06-01T12:00:00Z");
 const iso = (ms: number): string => new Date(ms).toISOString();
 const validate = (fields: Partial<WireBundle>, serverTime: number | null = null): ReturnType<typeof validateBundle> =>

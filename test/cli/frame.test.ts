@@ -1,5 +1,6 @@
 // The frame of a command, on in-memory streams: as a terminal and as a pipe.
 import { Writable, Readable } from "node:stream";
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { commandsOf } from "../../src/cli/define.ts";
 import { run, type Program } from "../../src/cli/run.ts";
@@ -20,10 +21,11 @@ const greet = define({
     env: { kind: "list", placeholder: "K=V", summary: "with" },
     tone: { kind: "string", placeholder: "TONE", choices: ["warm", "dry"], summary: "how" },
     noFuss: { kind: "flag", summary: "plainly" },
+    also: { kind: "optional", placeholder: "WHOM", summary: "somebody more, or everybody" },
   },
   rest: "command",
   examples: [["runcode greet ada", "says hello"]],
-  json: "{greeted}",
+  schema: async () => ({ default: v.object({ greeted: v.string() }) }),
   async run(args, seen) {
     seen.args = args;
     return { json: { greeted: args.name }, text: `hello ${args.name}` };
@@ -33,7 +35,7 @@ const fails = (error: unknown, remote = false): ReturnType<typeof define> =>
   define({
     summary: "Fail",
     examples: [],
-    json: "-",
+    schema: null,
     ...(remote ? { remoteExitCode: true as const } : {}),
     run: () => Promise.reject(error as Error),
   });
@@ -66,6 +68,19 @@ async function drive(
 }
 
 describe("words become arguments by the declaration", () => {
+  test.each([
+    [["greet", "ada"], undefined],
+    [["greet", "ada", "--also"], ""],
+    [["greet", "ada", "--also", "--loud"], ""],
+    [["greet", "--also", "eve", "ada"], "eve"],
+    [["greet", "ada", "--also=eve"], "eve"],
+    [["greet", "ada", "--also", "--", "x"], ""],
+  ])("%j: an option whose value may be left out is %j", async (argv, also) => {
+    const { seen } = await drive(argv);
+    expect(seen.args).toMatchObject({ name: "ada", others: [] });
+    expect(seen.args?.["also"]).toBe(also);
+  });
+
   test("positionals, options and what follows -- arrive under their names", async () => {
     const { args, exit } = await drive([
       "greet",

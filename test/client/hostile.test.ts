@@ -50,7 +50,7 @@ const without = (field: string): Record<string, unknown> => {
 };
 const spoiled = (field: string, value: unknown): Record<string, unknown> => ({ ...goodBundle(), [field]: value });
 const base64 = (HOST_KEY.split(" ")[1] ?? "") as string;
-const strangerCertificate = `ssh-ed25519-cert-v01@openssh.com ${generateKey("x").blob.toString("base64")}`;
+const strangerCertificate = `ssh-ed25519-cert-v01@openssh.com ${(await generateKey("x")).blob.toString("base64")}`;
 
 const UNSAFE: [what: string, bundle: unknown][] = [
   ["no bundle at all", undefined],

@@ -42,9 +42,10 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 
   test("offers every command that help shows, and none that it hides", async () => {
     const shown = Object.entries(COMMANDS)
-      .filter(([name, { hidden }]) => !hidden && !name.includes(" "))
-      .map(([name]) => name);
-    expect(await offered("")).toEqual(shown.sort());
+      .filter(([, { hidden }]) => !hidden)
+      .map(([name]) => name.split(" ")[0] as string);
+    expect(await offered("")).toEqual([...new Set(shown)].sort());
+    expect(await offered("runtime", "st")).toEqual(["start", "stop"]);
     expect(await offered("conf")).toEqual(["config-ssh"]);
     expect(await offered("--json", "--profile", "x", "conf")).toEqual(["config-ssh"]);
   });
@@ -64,6 +65,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(await offered("install-path", "--shell", "")).toEqual(["bash", "fish", "sh", "zsh"]);
     expect(await offered("completion", "")).toEqual(["bash", "fish", "powershell", "zsh"]);
     expect(await offered("serve", "")).toContain("token");
+    expect(await offered("schema", "")).toEqual(expect.arrayContaining(["exec", "serve-token", "error"]));
   });
 
   test("offers the workspaces of the cache where one is wanted, and none whose name a shell would run", async () => {

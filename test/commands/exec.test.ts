@@ -4,7 +4,15 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BINARY, describeWith, ROOT, testServer, type TestClient, type TestServer } from "../harness/index.ts";
+import {
+  BINARY,
+  checkDocuments,
+  describeWith,
+  ROOT,
+  testServer,
+  type TestClient,
+  type TestServer,
+} from "../harness/index.ts";
 
 interface ExecDocument {
   exit_code: number;
@@ -406,13 +414,13 @@ describeWith("ssh")("exec", () => {
   describe("the hot path loads nothing that it does not use", () => {
     const allowed: Record<string, RegExp> = {
       "exec -- true":
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|by-client|survey)|cli\/help|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|by-client|survey)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
       current:
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|channel|run)|cli\/help|platform\/(prompt|keychain|token-store))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh\/(managed|transfer|channel|run)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store))/,
       statusline:
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh|bundle\/(sessions|cache|mint)|cli\/help|platform\/(prompt|keychain|token-store|settings))/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|api|ssh|bundle\/(sessions|cache|mint)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/(prompt|keychain|token-store|settings))/,
       "proxy 4294967295":
-        /^(bin|src)\/(?!server(?!\/inside\.ts)|ssh\/(transfer|channel|run|by-client)|cli\/help|platform\/prompt)/,
+        /^(bin|src)\/(?!server(?!\/inside\.ts)|ssh\/(transfer|channel|run|by-client)|cli\/(help|json-schema|document-line)|protocol\/(output|error-meanings)|platform\/prompt)/,
     };
     test.each(Object.keys(allowed))("%s", async (command) => {
       const list = path.join(client.home.dir, `loaded-${randomBytes(4).toString("hex")}`);
@@ -457,7 +465,9 @@ describeWith("ssh")("a gateway that is killed midway", () => {
       await expect.poll(begun).toBe(0);
       process.kill(server.facts.pid, "SIGKILL");
       expect(await child.exited).toBe(255);
-      const told = JSON.parse(await new Response(child.stdout).text()) as unknown;
+      const stdout = await new Response(child.stdout).text();
+      checkDocuments(["exec", "--json"], { stdout, exitCode: 255 });
+      const told = JSON.parse(stdout) as unknown;
       expect(told).toMatchObject({ error: "ssh_failed", phase: "remote" });
     } finally {
       await server.close();

@@ -4,7 +4,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { BINARY, describeWith, freePort } from "../harness/index.ts";
+import { BINARY, checkDocuments, describeWith, freePort } from "../harness/index.ts";
 import { bench, type Bench } from "./workspace.ts";
 
 interface Shown {
@@ -188,12 +188,16 @@ describeWith("ssh")("port-forward", () => {
       env: b.env,
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
-    expect(JSON.parse(line.toString())).toMatchObject({ forwards: [{ local: here, remote: port }] });
+    let stdout = "";
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    await once(child.stdout, "data");
+    expect(JSON.parse(stdout)).toMatchObject({ forwards: [{ local: here, remote: port }] });
     expect(await ask(here)).toBe("held");
     child.kill("SIGINT");
-    const [code] = (await once(child, "exit")) as [number];
+    const [code] = (await once(child, "close")) as [number];
     expect(code).toBe(130);
+    checkDocuments(["port-forward", "--json"], { stdout, exitCode: code });
+    expect(stdout.split("\n")[1]).toContain('"error":"interrupted"');
     expect(await ask(here)).toBe("ECONNREFUSED");
     expect((await b.ok(["port-forward", "--list", "--json"])).json()).toEqual({ forwards: [] });
   });

@@ -126,7 +126,7 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
     await seen(ticker.stdout, "tick");
     await sandbox.pause();
     let ticks = 0;
-    ticker.stdout.on("data", () => ticks++);
+    ticker.stdout.on("data", () => ticks++).resume();
     // What was on its way still comes; then there is a while, many ticks long, without one.
     for (let before = -1; before !== ticks; await new Promise((resolve) => setTimeout(resolve, 300))) before = ticks;
     const paused = ticks;

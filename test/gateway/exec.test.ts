@@ -2,7 +2,8 @@
 import { execa } from "execa";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { remoteLine } from "../../src/ssh/remote-command.ts";
 import { noise, sha256, world } from "./fixture.ts";
 import type { World } from "./fixture.ts";
 
@@ -38,6 +39,31 @@ describe("a command's end", () => {
     await w.ssh([`echo alive > ${fifo}`]);
     const { stdout: said } = await w.ssh([`while ! [ -s ${fifo}.out ]; do sleep 0.02; done; cat ${fifo}.out`]);
     expect(said).toBe("alive\n");
+  });
+});
+
+describe("the login shell of a command that runcode sends", () => {
+  const ran = async (words: readonly string[]): Promise<{ stdout: string; command: unknown }> => {
+    const exec = vi.spyOn(w.sandbox, "exec");
+    try {
+      const line = remoteLine({ words, directory: "/", base: "/", id: "0123456789abcdef" });
+      const { stdout } = await w.ssh([line]);
+      return { stdout: String(stdout), command: exec.mock.calls[0]?.[0].command };
+    } finally {
+      exec.mockRestore();
+    }
+  };
+
+  test("is started once for a line of its own", async () => {
+    const { stdout, command } = await ran(["pwd; echo it\\'s $RUNCODE_EXEC_ID"]);
+    expect(stdout).toBe("/\nit's 0123456789abcdef\n");
+    expect(command).toEqual(["/bin/sh", "-c", expect.stringContaining("own-shell-last")]);
+  });
+
+  test("comes first for a program, which finds what its start-up files set", async () => {
+    const { stdout, command } = await ran(["printf", "%s", "it's"]);
+    expect(stdout).toBe("it's");
+    expect(command).toEqual(expect.stringMatching(/^exec \/bin\/sh -c /));
   });
 });
 

@@ -3,6 +3,7 @@
 export { copyProgram, writeProgram } from "./executable.ts";
 export { freePort } from "./port.ts";
 export { testHome, type TestHome } from "./home.ts";
+export { checkDocuments } from "./documents.ts";
 export { BINARY, ROOT, runProgram, type Ran, type RunOptions } from "./program.ts";
 export { testServer, type ServerFacts, type TestClient, type TestServer } from "./server.ts";
 export { describeWith, testWith, which, type Tool } from "./tools.ts";

@@ -1,6 +1,7 @@
 // Runs the built program as a person or an agent would: the binary, its words, its environment, its exit code.
 import { execa } from "execa";
 import path from "node:path";
+import { checkDocuments } from "./documents.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 /** The program under test; RUNCODE_BINARY names another build of it. */
@@ -22,7 +23,7 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Takes the words after `runcode`; gives what came of them. A program that hangs is ended and told by exit code 124. */
+/** Takes the words after `runcode`; gives what came of them, and throws where --json was given and not kept to. A program that hangs is ended and told by exit code 124. */
 export async function runProgram(
   words: readonly string[],
   { env = {}, cwd, stdin, timeoutMs = 120_000 }: RunOptions = {},
@@ -38,8 +39,11 @@ export async function runProgram(
     ...(stdin === undefined ? { stdin: "ignore" as const } : { input: stdin }),
   });
   const stdout = result.stdout;
+  const exitCode = result.timedOut ? 124 : (result.exitCode ?? -1);
+  // Whoever was killed promised nothing.
+  if (!result.timedOut && result.signal === undefined) checkDocuments(words, { stdout, exitCode });
   return {
-    exitCode: result.timedOut ? 124 : (result.exitCode ?? -1),
+    exitCode,
     stdout,
     stderr: result.stderr,
     json<T>() {

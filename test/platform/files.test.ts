@@ -1,9 +1,18 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { replaceFile, withLock } from "../../src/platform/files.ts";
+import { removeTree, replaceFile, withLock } from "../../src/platform/files.ts";
 import { ROOT } from "../harness/index.ts";
 
 let dir: string;
@@ -11,6 +20,23 @@ beforeAll(() => {
   dir = mkdtempSync(path.join(os.tmpdir(), "rc-files-"));
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
+
+describe("a folder that is removed", () => {
+  test("is gone, although others remove files of it at the same time", async () => {
+    for (let round = 0; round < 500; round++) {
+      const tree = path.join(dir, "tree");
+      mkdirSync(tree);
+      const files = ["a", "b", "c", "d"].map((name) => path.join(tree, name));
+      for (const file of files) writeFileSync(file, "");
+      await Promise.all([removeTree(tree), ...files.slice(0, 2).map((file) => rm(file, { force: true }))]);
+      expect(existsSync(tree)).toBe(false);
+    }
+  });
+
+  test("may be missing", async () => {
+    await removeTree(path.join(dir, "no", "such"));
+  });
+});
 
 describe("a file that is replaced", () => {
   test("is 0600 from birth, whatever the umask and whatever stood there", async () => {

@@ -55,6 +55,9 @@ describeBuilt(BUILT.length > 0 ? [] : ["linux_x64"])("the release", () => {
             "THIRD_PARTY_LICENSES",
             "man/man1/runcode.1",
             "man/man1/runcode-exec.1",
+            "docs/exit-codes.md",
+            "docs/schemas/error.json",
+            "docs/schemas/exec.json",
           ]),
         );
         const binary = path.join(into, binaryName(target));

@@ -6,7 +6,14 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { describeWith, testHome, testServer, type TestHome, type TestServer } from "../harness/index.ts";
+import {
+  checkDocuments,
+  describeWith,
+  testHome,
+  testServer,
+  type TestHome,
+  type TestServer,
+} from "../harness/index.ts";
 import { binaryOf, BUILT, describeBuilt } from "./built.ts";
 import { prngDll } from "./prng-dll.ts";
 
@@ -36,9 +43,11 @@ function exercise(machine: () => Machine): void {
   const json = async (words: readonly string[], stdin?: string): Promise<unknown> => {
     const ran = await machine().run([...words, "--json"], { env, ...(stdin === undefined ? {} : { stdin }) });
     try {
+      // Wine's streams may end their lines as Windows does.
+      checkDocuments([...words, "--json"], { ...ran, stdout: `${ran.stdout.trimEnd()}\n` });
       return JSON.parse(ran.stdout) as unknown;
-    } catch {
-      throw new Error(`exit ${ran.exitCode}: ${ran.stdout}${ran.stderr}`);
+    } catch (error) {
+      throw new Error(`exit ${ran.exitCode}: ${ran.stdout}${ran.stderr}`, { cause: error });
     }
   };
 

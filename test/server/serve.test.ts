@@ -5,7 +5,15 @@ import { connect, createServer } from "node:net";
 import path from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BINARY, runProgram, testHome, type Ran, type ServerFacts, type TestHome } from "../harness/index.ts";
+import {
+  BINARY,
+  checkDocuments,
+  runProgram,
+  testHome,
+  type Ran,
+  type ServerFacts,
+  type TestHome,
+} from "../harness/index.ts";
 
 let home: TestHome;
 let dir: string;
@@ -138,6 +146,7 @@ describe("serve in the foreground", () => {
       env: home.env,
       extendEnv: false,
       reject: false,
+      stripFinalNewline: false,
     });
     const facts = await new Promise<ServerFacts>((resolve) =>
       child.stdout.once("data", (line) => resolve(JSON.parse(String(line)) as ServerFacts)),
@@ -151,7 +160,9 @@ describe("serve in the foreground", () => {
     expect(post.status).toBe(201);
     await get(facts, "/api/rc/workspace/start?workspace_id=1");
     child.kill("SIGTERM");
+    const { stdout } = await child;
     expect((await child).exitCode).toBe(0);
+    checkDocuments(["serve", "--json"], { stdout, exitCode: 0 });
 
     const again = await detach();
     const states = new Set<string>();

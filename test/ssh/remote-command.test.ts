@@ -1,12 +1,18 @@
 // What leaves here as an argv or a line arrives as that, whatever shell the account at the other end has.
 import * as fc from "fast-check";
 import { execa } from "execa";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import os from "node:os";
-import { describe, expect, test } from "vitest";
-import { checkedEnv, forAnyShell, remoteLine, type RemoteCommand } from "../../src/ssh/remote-command.ts";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { forAnyShell, scriptBeforeOwnShell } from "../../src/protocol/shell-line.ts";
+import { checkedEnv, remoteLine, type RemoteCommand } from "../../src/ssh/remote-command.ts";
 import { describeWith, type Tool, which } from "../harness/index.ts";
 
-const base = os.tmpdir();
+// A home, too: some shells write into theirs.
+const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), "rc-")));
+afterAll(() => rm(base, { recursive: true, force: true }));
 const line = (words: readonly string[], more: Partial<RemoteCommand> = {}): string =>
   remoteLine({ words, directory: base, base, id: "0123456789abcdef", ...more });
 
@@ -14,6 +20,16 @@ const line = (words: readonly string[], more: Partial<RemoteCommand> = {}): stri
 const asLogin = (shell: string, text: string, env: Record<string, string> = {}) =>
   execa(shell, ["-c", text], {
     env: { PATH: process.env["PATH"] ?? "", HOME: base, SHELL: shell, ...env },
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    stdin: "ignore",
+  });
+
+/** Runs a line as our gateway does where it need not start the login shell before /bin/sh. */
+const asGateway = (shell: string, text: string) =>
+  execa("/bin/sh", ["-c", scriptBeforeOwnShell(text) ?? expect.unreachable("the line was not read")], {
+    env: { PATH: process.env["PATH"] ?? "", HOME: base, SHELL: shell },
     extendEnv: false,
     reject: false,
     stripFinalNewline: false,
@@ -70,6 +86,14 @@ for (const tool of SHELLS) {
       expect({ stdout, exitCode }).toEqual({ stdout: `${base}\n!  b\n`, exitCode: 7 });
     });
 
+    test("runs a single word alike where the gateway starts the shell once", async () => {
+      const words = ["pwd && echo 'a  b' | tr a '!'; printenv X_1; printenv RUNCODE_EXEC_ID; exit 7"];
+      const sent = line(words, { env: ["X_1=it's\n\\0041 $HOME!"] });
+      const [login, gateway] = await Promise.all([asLogin(shell, sent), asGateway(shell, sent)]);
+      expect(gateway).toMatchObject({ stdout: login.stdout, stderr: login.stderr, exitCode: 7 });
+      expect(gateway.stdout).toBe(`${base}\n!  b\nit's\n\\0041 $HOME!\n0123456789abcdef\n`);
+    });
+
     test("is not misled by a line that starts with a dash", async () => {
       const { stderr, exitCode } = await asLogin(shell, line(["-c whoami"]));
       expect(exitCode).not.toBe(0);
@@ -121,6 +145,47 @@ test("nothing but one quoted word reaches the login shell, and it has no charact
       expect(body).not.toMatch(/[!\r\n]|\\(?!0[0-7]{3})/);
     }),
   );
+});
+
+describe("the script that a gateway of ours runs without the login shell before it", () => {
+  const id = "RUNCODE_EXEC_ID=0123456789abcdef; : own-shell-last; ";
+
+  test("is the one that was sent, whatever is in it", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), nasty), (rest) => {
+        fc.pre(!rest.includes("\0"));
+        expect(scriptBeforeOwnShell(forAnyShell(id + rest))).toBe(id + rest);
+      }),
+    );
+  });
+
+  test("is only that of a line for the account's own shell", () => {
+    expect(scriptBeforeOwnShell(line(["true"]))).toMatch(/exec "\$\{SHELL:-\/bin\/sh\}" -c true$/);
+    expect(scriptBeforeOwnShell(line(["echo", "a"]))).toBeNull();
+    expect(scriptBeforeOwnShell(line([]))).toBeNull();
+  });
+
+  test.each([
+    "true",
+    "",
+    id,
+    `exec /bin/sh -c '${id}true'; true`,
+    ` exec /bin/sh -c '${id}true'`,
+    `exec /bin/sh -c '${id}true`,
+    `exec /bin/sh -c '${id}true''x'`,
+    `exec /bin/sh -c '${id}true' x`,
+    `exec /bin/sh -c '${id}true'\n`,
+    `exec /bin/sh -c '${id}tr\\ue'`,
+    `exec /bin/sh -c 'true; ${id}'`,
+    `exec /bin/sh -c 'RUNCODE_EXEC_ID=0123; : own-shell-last; true'`,
+    `exec /bin/sh -c 'RUNCODE_EXEC_ID=0123456789abcdef; export X; true'`,
+    `exec /bin/sh -c 'eval "$(printf %b "$1")"' sh '${id}a\\n'`,
+    `exec /bin/sh -c 'eval "$(printf %b "$1")"' sh '${id}a\\0999'`,
+    `exec /bin/sh -c 'eval "$(printf %b "$1")"' sh '${id}a' 'b'`,
+    `exec /bin/bash -c '${id}true'`,
+  ])("is not found in %j", (text) => {
+    expect(scriptBeforeOwnShell(text)).toBeNull();
+  });
 });
 
 test("a command that no kernel would start is refused here", () => {

@@ -19,6 +19,7 @@ import { putTree } from "../../src/ssh/transfer/put-tree.ts";
 import { remotePath } from "../../src/ssh/transfer/remote-path.ts";
 import { openFile } from "../../src/ssh/transfer/source.ts";
 import type { SshTarget } from "../../src/ssh/target.ts";
+import { checkDocuments } from "../harness/index.ts";
 import { ended, leftovers, place, until, type Place } from "./fixture.ts";
 
 let p: Place;
@@ -118,6 +119,7 @@ describe("a gateway that is killed", () => {
     kill();
     child.stdin.end();
     const { code, stdout } = await done;
+    checkDocuments(["put", "--json"], { stdout, exitCode: code ?? -1 });
     expect([code, JSON.parse(stdout)]).toMatchObject([6, { error: "ssh_failed", phase: "remote" }]);
     await until(() => leftovers(p.there).length === 0);
     expect(readFileSync(there("f"), "utf8")).toBe("old");
@@ -133,6 +135,7 @@ describe("a gateway that is killed", () => {
     await until(() => leftovers(p.here).length > 0);
     kill();
     const { code, stdout } = await done;
+    checkDocuments(words, { stdout, exitCode: code ?? -1 });
     expect([code, JSON.parse(stdout)]).toMatchObject([6, { error: "ssh_failed", phase: "remote" }]);
     expect([leftovers(p.here), existsSync(here("f"))]).toEqual([[], false]);
   });

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BINARY, copyProgram, describeWith, testHome, type TestHome } from "../harness/index.ts";
+import { BINARY, checkDocuments, copyProgram, describeWith, testHome, type TestHome } from "../harness/index.ts";
 import { KINDS, installer, type Kind } from "../install/installer.ts";
 import { answering, packed, testRelease, type TestRelease } from "../install/release.ts";
 
@@ -55,6 +55,7 @@ const startUpgrade = (program: string, words: readonly string[], env: Record<str
     extendEnv: false,
     env: { ...home.env, RUNCODE_DOWNLOAD_BASE: release.base, ...env },
     reject: false,
+    stripFinalNewline: false,
     stdin: "ignore",
     timeout: 120_000,
   });
@@ -65,6 +66,7 @@ async function upgrade(
   env: Record<string, string> = {},
 ): Promise<Ended> {
   const { exitCode, stdout } = await startUpgrade(program, words, env);
+  checkDocuments(["upgrade", "--json", ...words], { stdout, exitCode: exitCode ?? -1 });
   return { exitCode, document: JSON.parse(stdout) as Record<string, unknown> };
 }
 

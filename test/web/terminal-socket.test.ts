@@ -151,7 +151,7 @@ describe("the terminal's WebSocket", () => {
   onLinux(
     "a peer that does not read makes the shell wait and not the server grow; all of it arrives in the end",
     async () => {
-      const size = 200 * 1024 * 1024;
+      const size = 96 * 1024 * 1024;
       const socket = await open();
       const home = await answer(socket, "echo $HOME");
       expect(await answer(socket, "stty -onlcr; echo set")).toContain("set");

@@ -4,6 +4,9 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import { testServer, which, type ServerFacts, type TestServer } from "../harness/index.ts";
 import { cookie } from "./owner.ts";
 
+/** As long as the tests themselves may take: a browser on a busy machine is slow. In milliseconds. */
+const PATIENCE_MS = 180_000;
+
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -26,7 +29,11 @@ export interface Visit {
 
 export async function openVisit(): Promise<Visit> {
   const server = await testServer();
-  const browser = await chromium.launch({ executablePath: which("chromium") as string, args: FLAGS });
+  const browser = await chromium.launch({
+    executablePath: which("chromium") as string,
+    args: FLAGS,
+    timeout: PATIENCE_MS,
+  });
   const complaints: string[] = [];
   return {
     server,
@@ -34,6 +41,7 @@ export async function openVisit(): Promise<Visit> {
     complaints,
     context: async ({ login = true, base = server.facts.web_base, ...options } = {}) => {
       const context = await browser.newContext({ baseURL: base, ...options });
+      context.setDefaultTimeout(PATIENCE_MS);
       context.on("console", (message) => {
         // A browser reports answers like 401 as errors of the console; those are the tests' own business.
         if (message.type() === "error" && !/Failed to load resource|WebSocket connection/.test(message.text())) {

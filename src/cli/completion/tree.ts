@@ -1,6 +1,7 @@
 // What the completion scripts are written from: the commands and flags, and what may stand where.
 import { flagName, type Command, type Option } from "../define.ts";
 import { GLOBAL_OPTIONS } from "../globals.ts";
+import { schemaFile, schemaNames } from "../json-schema.ts";
 
 export interface Flag {
   /** `--name`, and `-n` where there is one. */
@@ -30,21 +31,32 @@ export interface Tree {
 /** Takes the commands; gives what the scripts are written from. A name of two words is a choice of its first. */
 export function treeOf<C>(commands: readonly (readonly [name: string, command: Command<C>])[]): Tree {
   const second = commands.map(([name]) => name.split(" ")).filter((words) => words.length > 1);
+  const furtherOf = (name: string): string[] =>
+    second.filter(([first]) => first === name).map(([, word]) => word ?? "");
+  const names = new Set(commands.map(([name]) => name));
+  // A first word that is no command by itself, such as `runtime`, still has to be offered.
+  const alone = [...new Set(second.map(([first = ""]) => first))].filter((name) => !names.has(name));
   return {
     globals: Object.entries<Option>(GLOBAL_OPTIONS).map(flagOf),
-    commands: commands
-      .filter(([name]) => !name.includes(" "))
-      .map(([name, command]) => {
-        const further = second.filter(([first]) => first === name).map(([, word]) => word ?? "");
-        return {
-          name,
-          summary: command.summary,
-          flags: Object.entries(command.options)
-            .filter(([, option]) => !option.hidden)
-            .map(flagOf),
-          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command),
-        };
+    commands: [
+      ...commands
+        .filter(([name]) => !name.includes(" "))
+        .map(([name, command]): Shape => {
+          const further = furtherOf(name);
+          return {
+            name,
+            summary: command.summary,
+            flags: Object.entries(command.options)
+              .filter(([, option]) => !option.hidden)
+              .map(flagOf),
+            words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
+          };
+        }),
+      ...alone.map((name): Shape => {
+        const choices = furtherOf(name);
+        return { name, summary: choices.join(", "), flags: [], words: { kind: "choices", choices } };
       }),
+    ],
   };
 }
 
@@ -66,8 +78,9 @@ function valueOf(key: string, option: Option): Words | null {
   return { kind: files ? "files" : "any" };
 }
 
-function wordsOf<C>(command: Command<C>): Words {
+function wordsOf<C>(command: Command<C>, all: readonly (readonly [name: string, command: Command<C>])[]): Words {
   const [first] = Object.values(command.positionals);
+  if (first?.complete === "schema") return { kind: "choices", choices: schemaNames(all).map(schemaFile) };
   if (first?.choices) return { kind: "choices", choices: first.choices };
   if (first?.complete === "workspace") return { kind: "workspace" };
   return { kind: first?.complete === "local" ? "files" : "any" };

@@ -3,6 +3,7 @@ import type { Session } from "ssh2";
 import type { Capability } from "../../protocol/api.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { notRunLine } from "../../protocol/not-run.ts";
+import { scriptBeforeOwnShell } from "../../protocol/shell-line.ts";
 import type { PtyRequest, Sandbox, SandboxProcess } from "../sandboxes/driver.ts";
 import { Channel } from "./channel.ts";
 import { admit } from "./environment.ts";
@@ -151,7 +152,7 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
       accept() as unknown as RawChannel,
       "exec",
       "commands",
-      (sandbox, env) => sandbox.exec({ command: info.command, env, ...withPty(pty) }),
+      (sandbox, env) => sandbox.exec({ command: commandOf(info.command), env, ...withPty(pty) }),
       pty !== undefined,
       info.command,
     ),
@@ -160,6 +161,12 @@ export function serveSession(session: Session, host: SessionHost, opened: (open:
     if (info.name !== "sftp") return (reject as (() => void) | undefined)?.();
     start(accept() as unknown as RawChannel, "sftp", "sftp", (sandbox) => sandbox.sftp(), false);
   });
+}
+
+/** The login shell is not started only to become /bin/sh, where that becomes the login shell again. */
+function commandOf(line: string): string | readonly string[] {
+  const script = scriptBeforeOwnShell(line);
+  return script === null ? line : ["/bin/sh", "-c", script];
 }
 
 const withPty = (pty: PtyRequest | undefined): { pty?: PtyRequest } => (pty === undefined ? {} : { pty });

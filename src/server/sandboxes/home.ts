@@ -1,8 +1,8 @@
 // The files of a workspace on this machine: made once, there through every stop and start, gone without a trace on delete.
-import { chmod, lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { ensurePrivateDir, errno, ioError } from "../../platform/files.ts";
+import { ensurePrivateDir, errno, ioError, removeTree } from "../../platform/files.ts";
 
 /** What a driver that works on this very machine has to be told. */
 export interface EmbeddedOptions {
@@ -56,9 +56,9 @@ export async function createFiles(files: WorkspaceFiles): Promise<void> {
 /** Removes the workspace's directory, whatever modes the files in it have; follows no symlink. Idempotent; throws `delete_failed`. */
 export async function deleteFiles(files: WorkspaceFiles): Promise<void> {
   try {
-    await rm(files.root, { recursive: true, force: true }).catch(async () => {
+    await removeTree(files.root).catch(async () => {
       await makeWritable(Buffer.from(files.root));
-      await rm(files.root, { recursive: true, force: true });
+      await removeTree(files.root);
     });
   } catch (error) {
     throw new RuncodeError("delete_failed", ioError(`cannot remove ${files.root}`, error).message, { cause: error });

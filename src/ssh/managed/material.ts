@@ -7,9 +7,9 @@
 // turn to authenticate comes, which is after the proxy has connected. So an alias names two files of which at most one
 // exists, and a new key goes to the one that does not. The session's own file comes last: an old key of it that the gateway still
 // takes, in its last minute, would be found not to match. Measured with OpenSSH 9.2.
-import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { sha256 } from "../../platform/digest.ts";
 import { errno, ioError, replaceFile } from "../../platform/files.ts";
 
 /** What of a session's folder an alias names. */
@@ -40,7 +40,7 @@ export function aliasMaterial(
     identityFiles: [p.join(dir, "alias-key-1"), p.join(dir, "alias-key-2"), p.join(dir, "id_ed25519")],
     knownHostsFile: p.join(dir, "alias-known-hosts"),
     // Two control planes count from 1 each, and the pins of one must never do for the other.
-    hostKeyAlias: `runcode-ws-${workspaceId}-${createHash("sha256").update(apiBase).digest("hex").slice(0, 8)}`,
+    hostKeyAlias: `runcode-ws-${workspaceId}-${sha256(apiBase).slice(0, 8)}`,
   };
 }
 

@@ -2,6 +2,7 @@
 // hash is of what left this machine and nothing is read twice.
 import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from "node:fs";
 import { errno, ioError } from "../../platform/files.ts";
+import { bytesOf, type Input } from "../../platform/streams.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
 export interface Sent {
@@ -92,24 +93,15 @@ function read(fd: number, buffer: Buffer, shown: string): number {
 }
 
 /** A stream whose length nobody knows before its end. */
-export function streamSource(stream: AsyncIterable<Uint8Array | string>): Source {
+export function streamSource(stream: Input): Source {
   return async (write, signal, onProgress) => {
     const hash = new Bun.CryptoHasher("sha256");
     let bytes = 0;
-    const abort = (): void => {
-      (stream as { destroy?: (e?: Error) => void }).destroy?.(signal.reason as Error);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      for await (const piece of stream) {
-        const chunk = typeof piece === "string" ? Buffer.from(piece) : piece;
-        hash.update(chunk);
-        if (!(await write(chunk))) return undefined;
-        bytes += chunk.length;
-        onProgress?.(bytes);
-      }
-    } finally {
-      signal.removeEventListener("abort", abort);
+    for await (const chunk of bytesOf(stream, signal)) {
+      hash.update(chunk);
+      if (!(await write(chunk))) return undefined;
+      bytes += chunk.length;
+      onProgress?.(bytes);
     }
     signal.throwIfAborted();
     return { bytes, sha256: hash.digest("hex") };

@@ -1,5 +1,5 @@
 // The line that ends a stream in either direction: fixed in length, with the transfer's key and the content's SHA-256.
-import { randomBytes } from "node:crypto";
+import { randomBytes } from "../../platform/digest.ts";
 
 /** 16 hexadecimal digits, new for each transfer; also in the name of its temporary file. */
 export function newKey(): string {

@@ -105,8 +105,10 @@ export class ProcessSandbox implements Sandbox {
 
   async #spawn(argv: readonly string[], request: Omit<ExecRequest, "command">, cwd: string): Promise<SandboxProcess> {
     // `exec` by a shell, so that a program that is not there is 127 and a line on stderr, as sshd's user would see it.
+    const here =
+      argv[0] === "/bin/sh" || argv[0] === this.#shell ? argv : ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv];
     const what = {
-      argv: this.#cgroup ? this.#cgroup.joined(argv) : ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv],
+      argv: this.#cgroup ? this.#cgroup.joined(argv) : here,
       env: {
         ...this.#env,
         ...checkedEnv(request.env),
