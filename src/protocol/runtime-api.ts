@@ -11,10 +11,10 @@ export const RUNTIME_LABEL = "openhands.runtime_id";
 /** How long a runtime may take to end by itself when the caller says nothing. Below the 10 s that public clients wait for an answer. */
 export const STOP_GRACE_SECONDS = 5;
 
-const text = v.string("string_type");
-const filled = v.pipe(text, v.minLength(1, "string_too_short"));
+export const text = v.string("string_type");
+export const filled = v.pipe(text, v.minLength(1, "string_too_short"));
 /** A JSON object of texts. Not `v.record`, which takes a list for an object whose names are numbers. */
-const strings = v.pipe(
+export const strings = v.pipe(
   v.unknown(),
   v.metadata({ type: "object", additionalProperties: { type: "string" } }),
   v.rawTransform<unknown, Record<string, string>>(({ dataset, addIssue, NEVER }) => {
@@ -33,7 +33,7 @@ const strings = v.pipe(
 );
 
 /** pydantic's lax integer: 80, 80.0 and "80" are one, true and "x" are none. */
-const integer = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) =>
+export const integer = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) =>
   v.pipe(
     v.unknown(),
     v.metadata({ type: "integer", minimum, ...(maximum < Number.MAX_SAFE_INTEGER ? { maximum } : {}) }),
@@ -89,13 +89,15 @@ export const VolumeMount = v.object(
   "model_attributes_type",
 );
 
+export const command = v.nullish(v.union([text, v.array(text, "list_type")]));
+
 /** `POST /start`. What it does not name is ignored. */
 export const StartRuntimeRequest = v.pipe(
   v.object(
     {
       image: filled,
       name: v.nullish(filled),
-      command: v.nullish(v.union([text, v.array(text, "list_type")])),
+      command,
       environment: v.nullish(strings),
       ports: v.nullish(v.array(PortBinding, "list_type")),
       volumes: v.nullish(v.array(VolumeMount, "list_type")),

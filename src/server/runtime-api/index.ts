@@ -10,7 +10,8 @@ import type { RuntimeApiDeps, RuntimeApiEnv } from "./deps.ts";
 import { DOCS_POLICY, docsPage } from "./docs.ts";
 import { answerError, checkName, headers, logRequests, refuse, requireKey } from "./guard.ts";
 import { openApi } from "./openapi.ts";
-import { PUBLIC_OPERATIONS } from "./operations.ts";
+import { hostedRoutes } from "./hosted.ts";
+import { HOSTED_OPERATIONS, PUBLIC_OPERATIONS } from "./operations.ts";
 import { publicRoutes } from "./public.ts";
 import { createRuntimes } from "./runtimes.ts";
 
@@ -21,17 +22,17 @@ export interface RuntimeApi {
   close(): Promise<void>;
 }
 
-const DESCRIPTION =
-  "Starts, pauses, resumes and stops containers on this server's engine. Compatible with the OpenHands runtime server.";
+const DESCRIPTION = "Starts, pauses, resumes and stops containers on this server's engine.";
 
 /** Takes what the routes need; gives the whole application. */
 export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   const app = new Hono<RuntimeApiEnv>();
   const runtimes = createRuntimes(deps.engine, deps.listener);
-  const operations = PUBLIC_OPERATIONS;
+  const hosted = deps.flavor === "hosted";
+  const operations = hosted ? HOSTED_OPERATIONS : PUBLIC_OPERATIONS;
   const document = openApi({
     title: "runcode runtime API",
-    description: DESCRIPTION,
+    description: `${DESCRIPTION} Compatible with ${hosted ? "the hosted OpenHands runtime API" : "the OpenHands runtime server"}.`,
     version: deps.version,
     operations,
     needsKey: deps.key !== null,
@@ -57,7 +58,7 @@ export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
     c.header("Content-Security-Policy", DOCS_POLICY);
     return c.html(await docsPage(document, operations));
   });
-  app.route("/", publicRoutes(deps, runtimes));
+  app.route("/", hosted ? hostedRoutes(deps, runtimes) : publicRoutes(deps, runtimes));
   app.notFound((c) => refuse(c, 404, "Not Found"));
   app.onError(answerError(deps.log));
   return { app, close: () => runtimes.close() };

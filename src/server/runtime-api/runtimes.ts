@@ -50,6 +50,8 @@ export interface Runtimes {
   find(ref: string): Promise<EngineContainer>;
   list(): Promise<readonly EngineContainer[]>;
   remove(container: EngineContainer): Promise<void>;
+  /** Whether the engine has an image; false for what is no reference to one. */
+  hasImage(image: string): Promise<boolean>;
   /** Gives up what is being started, and resolves when nothing of it is left. */
   close(): Promise<void>;
 }
@@ -129,6 +131,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     find,
     list: () => engine.labelled(RUNTIME_LABEL),
     remove: (container) => engine.remove(container.id),
+    hasImage: async (image) => isReference(image) && engine.hasImage(image),
     start: (describe, caller) => {
       const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
       const done: Promise<void> = work.then(() => {}).catch(() => {});
@@ -164,9 +167,13 @@ export function isRuntime({ labels }: EngineContainer): boolean {
   return Object.hasOwn(labels, RUNTIME_LABEL);
 }
 
-/** What may stand in a reference; in a path of the engine's API it means nothing else. */
+/** Whether it can be a reference to an image; in a path of the engine's API it then means nothing else. */
+function isReference(image: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image) && !image.split("/").includes("..");
+}
+
 function checkImage(image: string): void {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image) || image.split("/").includes("..")) {
+  if (!isReference(image)) {
     throw new RuncodeError("bad_request", `${JSON.stringify(image.slice(0, 200))} is no image reference`);
   }
 }
