@@ -69,7 +69,7 @@ busybox_archive() {
   chmod 1777 "$root/tmp"
   cp /bin/busybox "$root/bin/busybox"
   /bin/busybox --list | while read -r name; do [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"; done
-  printf 'root:x:0:0:root:/root:/bin/sh\nsomeone:x:1000:1000::/home:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:0:root:/root:/bin/sh\nsomeone:x:1000:1000::/home/someone:/bin/sh\n' >"$root/etc/passwd"
   printf 'root:x:0:\nsomeone:x:1000:\n' >"$root/etc/group"
   tar -C "$root" -cf "$root.tar" .
 }

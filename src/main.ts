@@ -172,6 +172,10 @@ function buildContext(
         api: () => context.api(),
       });
     }),
+    engines: lazy(async () => {
+      const { surveyEngines } = await import("./server/engine/survey.ts");
+      return await surveyEngines(null, { env, home: paths.home });
+    }),
   };
   return context;
 }

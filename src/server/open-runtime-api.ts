@@ -14,6 +14,8 @@ import type { ControlPlane } from "./workspaces/index.ts";
 
 export interface RuntimeApiIo {
   readonly dataDir: string;
+  /** The engine's address as `--engine` says it; null searches. */
+  readonly engine: string | null;
   /** The argv that starts this very program. */
   readonly self: readonly string[];
   readonly clock: Clock;
@@ -45,10 +47,10 @@ const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host ===
 /** Nothing is opened or asked yet: there may be no engine today. */
 export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
   const surroundings = { env: process.env, home: homedir() };
-  const engine = lateEngine(() => findEngine(null, surroundings));
+  const engine = lateEngine(() => findEngine(io.engine, surroundings));
   const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach());
   const isLocal = (): Promise<boolean> =>
-    resolveEndpoint(null, surroundings).then(
+    resolveEndpoint(io.engine, surroundings).then(
       ({ kind }) => kind === "unix",
       () => true,
     );

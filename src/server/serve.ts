@@ -71,10 +71,15 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     closers.push(() => store.close());
-    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers);
+    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
 
     const runtimes = config.runtimeApi
-      ? prepareRuntimeApi(config.runtimeApi, { ...io, dataDir: dir.root, tls: config.tls })
+      ? prepareRuntimeApi(config.runtimeApi, {
+          ...io,
+          dataDir: dir.root,
+          tls: config.tls,
+          engine: config.engine.address,
+        })
       : null;
     if (runtimes) closers.push(() => runtimes.close());
 
@@ -166,6 +171,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       data_dir: facts.data_dir,
       drivers: [...facts.drivers],
       ...(facts.runtime_api === undefined ? {} : { runtime_api: facts.runtime_api }),
+      engine: config.engine.address,
     });
     closers.push(() => removeState(dir));
     log(`serving: http ${own}, ssh ${ssh.host}:${ssh.port}, data ${dir.root}`);

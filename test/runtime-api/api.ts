@@ -28,7 +28,7 @@ export async function testApi(
   const log: string[] = [];
   const mark = `${process.pid}-${Math.random().toString(36).slice(2)}`;
   const { volumes = [], ...deps } = change;
-  const { app, close } = createRuntimeApi({
+  const api = createRuntimeApi({
     engine: dockerEngine(engine),
     policy: {
       volumes: volumePolicy(volumes, { local: true }),
@@ -46,19 +46,19 @@ export async function testApi(
     ...deps,
   });
   return {
-    app,
+    app: api.app,
     engine,
     log,
     ask: (method, where, body, headers = {}) =>
       answerOf(
-        app.request(where, {
+        api.app.request(where, {
           method,
           headers: { host: "127.0.0.1:8090", "content-type": "application/json", ...headers },
           ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
         }),
       ),
     close: async () => {
-      await close();
+      await api.close();
       for (const id of await startedBy(engine, mark)) {
         await engine.api
           .getContainer(id)

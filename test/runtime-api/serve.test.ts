@@ -189,11 +189,12 @@ describeEngines(
     });
     afterAll(async () => {
       // Runtimes outlive the server; nothing of the contract removes them.
-      const { api, close } = await findEngine(address, { env: {}, home: it.home.dir });
+      const engine = await findEngine(address, { env: {}, home: it.home.dir });
+      const { api } = engine;
       for (const { Id, Names } of await api.listContainers({ all: true, filters: { label: [RUNTIME_LABEL] } })) {
         if (Names[0]?.endsWith(unique("").slice(1))) await api.getContainer(Id).remove({ force: true, v: true });
       }
-      await close();
+      await engine.close();
       await it.close();
       await rm(path.dirname(shared), { recursive: true, force: true });
     });

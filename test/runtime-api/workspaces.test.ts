@@ -89,7 +89,9 @@ describeEngines(
         .then((container) => ({ id: container.id }));
       const [repo, tag] = [`localhost/runcode-who-${mark}`, "latest"];
       try {
-        await engine.api.getContainer(id).commit({ repo, tag, changes: "USER 1000\nWORKDIR /tmp" } as never);
+        await (engine.api
+          .getContainer(id)
+          .commit({ repo, tag, changes: "USER 1000\nWORKDIR /tmp" } as never) as unknown as Promise<unknown>);
         await start(name, POLITE, `${repo}:${tag}`);
         await client.ok(["connect", name]);
         expect((await client.ok(["exec", "--", "sh", "-c", "id -u; pwd"])).stdout).toBe("1000\n/tmp\n");

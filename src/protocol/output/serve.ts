@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { flag, id, moment, port, text, texts } from "./fields.ts";
+import { flag, id, list, moment, port, text, texts } from "./fields.ts";
 
 const data_dir = text("the server's data directory");
 const addresses = {
@@ -27,6 +27,15 @@ export default v.union([
       ...addresses,
       since: moment("when it started"),
       version: text("of the program that serves"),
+      engine: v.exactOptional(v.nullable(text("the container engine's address, where --engine named it"))),
+      engines: list(
+        v.object({
+          url: text("its address"),
+          answers: flag("whether it does"),
+          detail: text("what it is, or what is wrong with it"),
+        }),
+        "container engines of this machine, the one that would be used first",
+      ),
     }),
     v.title("--status"),
   ),

@@ -5,12 +5,13 @@ import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { DRIVERS } from "../sandboxes/index.ts";
 import { isLoopback, isWildcard, parseAddress, type Address } from "./address.ts";
+import { checkEngine, engineWords, type EngineConfig, type EngineFlags } from "./engine.ts";
 import { checkRuntimeApi, runtimeApiWords, type RuntimeApiConfig, type RuntimeApiFlags } from "./runtime-api.ts";
 
 export { isLoopback, isWildcard, urlHost, type Address } from "./address.ts";
 
 /** As it was said on the command line. */
-export interface ServeFlags extends RuntimeApiFlags {
+export interface ServeFlags extends EngineFlags, RuntimeApiFlags {
   readonly dataDir: string;
   readonly http?: string | undefined;
   readonly ssh?: string | undefined;
@@ -33,6 +34,8 @@ export interface ServeConfig {
   readonly sshPublic: Address | null;
   /** The default first; none means the most isolated one that works. */
   readonly drivers: readonly string[];
+  /** What the docker driver is told; of no matter where it is not used. */
+  readonly engine: EngineConfig;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly behindProxy: boolean;
   /** Null where none is served. */
@@ -74,6 +77,7 @@ export async function checkFlags(
     publicUrl,
     sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
     drivers: flags.driver === undefined ? [] : parseDrivers(flags.driver),
+    engine: checkEngine(flags),
     tls:
       tlsCert === undefined || tlsKey === undefined
         ? null
@@ -123,6 +127,7 @@ export function serveWords(config: ServeConfig, flags: ServeFlags, cwd: string):
   add("--public-url", flags.publicUrl);
   add("--ssh-public", flags.sshPublic);
   add("--driver", flags.driver);
+  words.push(...engineWords(config.engine));
   add("--tls-cert", flags.tlsCert && path.resolve(cwd, flags.tlsCert));
   add("--tls-key", flags.tlsKey && path.resolve(cwd, flags.tlsKey));
   if (config.behindProxy) words.push("--behind-proxy");

@@ -21,6 +21,8 @@ const ServerState = v.object({
   data_dir: v.string(),
   drivers: v.array(v.string()),
   runtime_api: v.exactOptional(v.string()),
+  /** As `--engine` said it. */
+  engine: v.exactOptional(v.nullable(v.string())),
 });
 export type ServerState = v.InferOutput<typeof ServerState>;
 

@@ -39,26 +39,26 @@ export async function resolveEndpoint(asked: string | null, { env, home }: Surro
   if (host) return await parse(host, "DOCKER_HOST", await tlsOfEnvironment(env));
   const context = await contextOf(env, home);
   if (context) return await parse(context.host, `the Docker context ${context.name}`, context.tls);
-  for (const socket of usualSockets(env, home)) {
-    const there = await stat(socket).catch(() => null);
-    if (there?.isSocket()) return { kind: "unix", path: socket, url: `unix://${socket}`, from: "the usual place" };
-  }
+  const [socket] = await usualSockets({ env, home });
+  if (socket !== undefined) return { kind: "unix", path: socket, url: `unix://${socket}`, from: "the usual place" };
   throw unavailable(
     "no container engine was found: DOCKER_HOST is not set, there is no Docker context, and no socket in the usual places",
     "start Docker or Podman (systemctl start podman.socket), or name one with --engine",
   );
 }
 
-/** In the order in which they are tried. */
-function usualSockets(env: Surroundings["env"], home: string): string[] {
+/** The sockets that are there of those where engines put theirs, in the order in which they are tried. */
+export async function usualSockets({ env, home }: Surroundings): Promise<string[]> {
   const own = env["XDG_RUNTIME_DIR"];
-  return [
+  const places = [
     "/var/run/docker.sock",
     ...(own ? [path.join(own, "docker.sock")] : []),
     path.join(home, ".docker/run/docker.sock"),
     "/run/podman/podman.sock",
     ...(own ? [path.join(own, "podman/podman.sock")] : []),
   ];
+  const there = await Promise.all(places.map(async (place) => await stat(place).catch(() => null)));
+  return places.filter((_, at) => there[at]?.isSocket());
 }
 
 async function parse(text: string, from: string, tls: TlsMaterial | null): Promise<Endpoint> {

@@ -26,7 +26,8 @@ export function reasonOf(error: unknown): string {
   const said = (error as { json?: { message?: unknown; cause?: unknown } } | null)?.json;
   const message =
     typeof said?.message === "string" ? said.message : error instanceof Error ? error.message : String(error);
-  return (message.trim().split("\n").at(-1) ?? "").slice(0, 400);
+  const bare = message.trim().replace(/^\(HTTP code \d+\) [^-]* - /, "");
+  return (bare.split("\n").at(-1) ?? "").slice(0, 400);
 }
 
 /** Takes an error of a request and what was tried; gives ours. An engine that does not answer is `unavailable`, whatever was tried. */

@@ -84,7 +84,9 @@ async function* happened(stream: NodeJS.ReadableStream, signal: AbortSignal): As
 
 /** The lines of an answer that goes on, until it ends or the signal says that nobody listens any more. */
 async function* linesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
-  const end = (): void => void (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
+  const end = (): void => {
+    (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
+  };
   signal.addEventListener("abort", end, { once: true });
   try {
     let rest = "";

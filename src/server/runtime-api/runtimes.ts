@@ -134,14 +134,14 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     hasImage: async (image) => isReference(image) && engine.hasImage(image),
     start: (describe, caller) => {
       const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
-      const done: Promise<void> = work.then(() => {}).catch(() => {});
-      starting.add(done);
-      void done.then(() => starting.delete(done));
+      starting.add(work);
+      const over = (): void => void starting.delete(work);
+      work.then(over, over);
       return work;
     },
     close: async () => {
       closing.abort(new RuncodeError("unavailable", "the server is shutting down"));
-      await Promise.all(starting);
+      await Promise.allSettled(starting);
     },
     stop: (request) =>
       act("stop", request, async (container) => {

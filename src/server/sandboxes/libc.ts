@@ -6,6 +6,7 @@ const CALLS = {
   flock: { args: ["int", "int"], returns: "int" },
   fcntl: { args: ["int", "int", "int"], returns: "int" },
   pipe2: { args: ["ptr", "int"], returns: "int" },
+  tcflow: { args: ["int", "int"], returns: "int" },
   signal: { args: ["int", "usize"], returns: "usize" },
 } as const;
 /** glibc, then musl under the names that Alpine and others give it. */

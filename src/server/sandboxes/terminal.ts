@@ -3,15 +3,13 @@
 import { Readable, Writable } from "node:stream";
 import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
 import { openTerminal } from "./far-side.ts";
+import { flowOf } from "./terminal-flow.ts";
 import { terminalInput } from "./terminal-input.ts";
 import { exitOf, signalGroup, type Launch } from "./launch.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
 /** termios bits that Linux and macOS number differently. */
 const ICANON = process.platform === "darwin" ? 0x100 : 0x2;
-const IXON = process.platform === "darwin" ? 0x200 : 0x400;
-const XOFF = "\x13";
-const XON = "\x11";
 const EOT = "\x04";
 
 /** Unread output above which the terminal is stopped. */
@@ -31,7 +29,7 @@ const HANGUP_GRACE_MS = 500;
  * namespace first takes it from inside instead (setsid --ctty). Throws RuncodeError `io` when it cannot be started.
  */
 export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boolean): SandboxProcess {
-  let stopped: { readonly ixonWasOn: boolean } | null = null;
+  let stopped = false;
   let last = 0;
   let lingering: NodeJS.Timeout | undefined;
 
@@ -39,17 +37,8 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
     highWaterMark: HIGH_WATER,
     read: () => {
       if (!stopped || terminal.closed) return;
-      // Where a program has switched IXON off since, the kernel has let the output go on by itself; a ^Q would be input now.
-      if (terminal.inputFlags & IXON) {
-        // Taking IXON away lets a stopped terminal go on (n_tty does so in the kernel). A ^Q alone might wait for ever behind
-        // input that a program blocked on its output does not take.
-        terminal.inputFlags &= ~IXON;
-        if (stopped.ixonWasOn) {
-          terminal.inputFlags |= IXON;
-          if (process.platform !== "linux") terminal.write(XON);
-        }
-      }
-      stopped = null;
+      flow.go();
+      stopped = false;
       if (!running) linger();
     },
     destroy: (error, done) => {
@@ -91,11 +80,10 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
     rows: pty.rows,
     data: (_terminal, data) => {
       if (stdout.destroyed || stdout.readableEnded) return;
-      // Bun.Terminal cannot be paused, so the terminal itself is: ^S stops its output in the kernel, with every program.
+      // Bun.Terminal cannot be paused, so the terminal itself is: its output stops in the kernel, with every program.
       if (!stdout.push(Buffer.from(data)) && !stopped) {
-        stopped = { ixonWasOn: (terminal.inputFlags & IXON) !== 0 };
-        terminal.inputFlags |= IXON;
-        terminal.write(XOFF);
+        stopped = true;
+        flow.stop();
       }
       if (stdout.readableLength > UNREAD_MOST) return end();
       if (!running) linger();
@@ -113,6 +101,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       linger();
     },
   });
+  const flow = flowOf(terminal, child.pid);
   what.started?.(child.pid);
   return {
     stdin,

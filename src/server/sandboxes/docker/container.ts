@@ -33,6 +33,8 @@ export interface ContainerSpec {
   readonly hardening: Hardening;
   /** Null is the engine's default network. */
   readonly network: string | null;
+  /** Whether its processes are root to begin with. */
+  readonly root: boolean;
   readonly home: string;
   readonly homeVolume: string;
   readonly helperVolume: string;
@@ -64,7 +66,8 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
     HostConfig: {
       Privileged: false,
       CapDrop: ["ALL"],
-      CapAdd: [...hardening.capabilities],
+      // Podman gives what is named here to an ordinary user as well, who has none otherwise and can gain none.
+      CapAdd: spec.root ? [...hardening.capabilities] : [],
       SecurityOpt: ["no-new-privileges"],
       ReadonlyRootfs: hardening.readOnlyRoot,
       ...(hardening.readOnlyRoot

@@ -206,6 +206,7 @@ export class DockerDriver implements Driver {
         limits: spec.limits,
         hardening: { capabilities, readOnlyRoot },
         network: this.#on.network,
+        root: identity.uid === 0,
         home: identity.home,
         homeVolume: this.#homeVolume(server, spec),
         helperVolume: await this.#helperVolume(),

@@ -46,17 +46,12 @@ async function add(tar: ReturnType<typeof pack>, entry: Entry): Promise<void> {
 export async function onlyFile(tar: Readable, most = 1024 * 1024): Promise<string | null> {
   const unpack = extract();
   let found: string | null = null;
-  unpack.on("entry", (header, stream, next) => {
-    if (header.type !== "file" || (header.size ?? 0) > most) {
-      stream.resume();
-      stream.on("end", next);
-      return;
+  const taking = (async () => {
+    for await (const entry of unpack) {
+      if (entry.header.type === "file" && (entry.header.size ?? 0) <= most) found = await text(entry);
+      else entry.resume();
     }
-    void text(stream as unknown as Readable).then((body) => {
-      found = body;
-      next();
-    }, next);
-  });
-  await pipeline(tar, unpack as unknown as NodeJS.WritableStream);
+  })();
+  await Promise.all([pipeline(tar, unpack as unknown as NodeJS.WritableStream), taking]);
   return found;
 }

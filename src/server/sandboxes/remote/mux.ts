@@ -59,7 +59,7 @@ export class Channel {
         const credit = (bytes: number): void => {
           const amount = Buffer.alloc(4);
           amount.writeUInt32BE(bytes);
-          this.#put(CREDIT, index, amount);
+          void this.#put(CREDIT, index, amount);
         };
         this.#incoming.set(index, new Incoming(credit, () => void this.#put(STOP, index)));
       }
@@ -76,7 +76,7 @@ export class Channel {
   }
 
   say(message: unknown): void {
-    if (!this.#over) this.#mux.frame(MESSAGE, this.id, Buffer.from(JSON.stringify(message)));
+    if (!this.#over) void this.#mux.frame(MESSAGE, this.id, Buffer.from(JSON.stringify(message)));
   }
 
   /** From now on messages go there, those that came before first. */
@@ -99,7 +99,7 @@ export class Channel {
   /** Ends it at once; what is still on the way out is lost. */
   close(): void {
     if (this.#over) return;
-    this.#mux.frame(CLOSE, this.id);
+    void this.#mux.frame(CLOSE, this.id);
     this.end();
   }
 
@@ -172,7 +172,7 @@ export class Mux {
       return channel;
     }
     this.#channels.set(channel.id, channel);
-    this.frame(OPEN, channel.id, Buffer.from(JSON.stringify(request)));
+    void this.frame(OPEN, channel.id, Buffer.from(JSON.stringify(request)));
     return channel;
   }
 
