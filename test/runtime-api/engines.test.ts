@@ -271,9 +271,9 @@ describeEngines(
         ports: [{ container_port: 8000 }, { container_port: 53, protocol: "udp" }],
       });
       expect(status).toBe(201);
-      const { Networks } = (await inspect(json.container_id)).NetworkSettings;
+      const networks = await t.engine.api.listNetworks();
       // An engine that was started without a bridge publishes nothing, and the answer says so.
-      if (Object.keys(Networks).join() === "none") return expect(json.ports).toEqual({});
+      if (!networks.some(({ Driver }) => Driver === "bridge")) return expect(json.ports).toEqual({});
       expect(Object.keys(json.ports).sort()).toEqual(["53/udp", "8000/tcp"]);
       const [at] = json.ports["8000/tcp"] as { HostIp: string; HostPort: string }[];
       expect(at).toEqual({ HostIp: "127.0.0.1", HostPort: expect.stringMatching(/^\d+$/) });

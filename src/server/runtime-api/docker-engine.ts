@@ -20,15 +20,13 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
   };
   /** As `ask`, where the answer may be that there is no such thing. */
   const seek = async <T>(work: Promise<T>): Promise<T | null> =>
-    ask(work.catch((error: unknown) => (statusOf(error) === 404 ? null : Promise.reject(error as Error))));
+    ask(work.catch((error: unknown) => (codeOf(error) === 404 ? null : Promise.reject(error as Error))));
   /** As `ask`, for what is no failure when it is so already. */
   const ensure = async (work: Promise<unknown>, already: readonly number[]): Promise<void> =>
     ask(
       work
         .then(() => {})
-        .catch((error: unknown) =>
-          already.includes(statusOf(error) ?? 0) ? undefined : Promise.reject(error as Error),
-        ),
+        .catch((error: unknown) => (already.includes(codeOf(error)) ? undefined : Promise.reject(error as Error))),
     );
   const container = (id: string): Dockerode.Container => api.getContainer(id);
 
@@ -65,6 +63,12 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     networkDriver: async (name) =>
       (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
   };
+}
+
+/** Podman calls it a failure of its own (500) when a container removes itself while it is being asked about. */
+function codeOf(error: unknown): number {
+  const status = statusOf(error) ?? 0;
+  return status === 500 && /no such container/i.test(reasonOf(error)) ? 404 : status;
 }
 
 /** A reference without tag means the latest, never all of them. */
