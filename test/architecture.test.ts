@@ -12,6 +12,10 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
   protocol: [[], "both halves agree on it, so it knows neither"],
   ssh: [["platform", "protocol"], "OpenSSH is spoken to without knowing where a session came from"],
   api: [["platform", "protocol"], "the control-plane client must work without any session"],
+  "runtime-client": [
+    ["protocol"],
+    "a program that starts runtimes needs nothing of sessions, and nothing of a machine",
+  ],
   bundle: [
     ["ssh", "api", "platform", "protocol"],
     "a session is made of keys, an API answer and an ssh config, nothing of commands",
@@ -23,7 +27,7 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
   ],
   cli: [["platform", "protocol"], "the frame of a command must not know the commands"],
   commands: [
-    ["context", "cli", "bundle", "ssh", "api", "platform", "protocol"],
+    ["context", "cli", "bundle", "ssh", "api", "runtime-client", "platform", "protocol"],
     "a command never imports a command, and only serve reaches the server",
   ],
   "commands/upgrade": [
@@ -61,6 +65,18 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
   "server/http": [
     ["server/workspaces", "server/sandboxes/driver", "server/web", "protocol", "platform"],
     "routes are thin: they see workspaces, never the store",
+  ],
+  "server/runtime-api": [
+    [
+      "server/engine",
+      "server/sandboxes",
+      "server/workspaces",
+      "server/http/guard",
+      "server/http/throttle",
+      "protocol",
+      "platform",
+    ],
+    "an API of its own: of the control plane's it has the guards, never a route, and of workspaces never the store",
   ],
   "server/web": [["protocol"], "pages are made of what they are given"],
   server: [["server", "platform", "protocol"], "the server never sees the client half"],

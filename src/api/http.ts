@@ -1,6 +1,6 @@
 // One HTTP exchange with a control plane that is not trusted: every hop is checked, nothing is waited for without end, and
 // nothing larger than the limit is held.
-import { isSecure } from "../platform/settings.ts";
+import { isSecure } from "../protocol/secure-url.ts";
 import type { Clock } from "../platform/clock.ts";
 import { MAX_BODY_BYTES, REQUEST_TIMEOUT_MS, STATUS_CODES } from "../protocol/api.ts";
 import { RuncodeError, type ErrorCode } from "../protocol/errors.ts";

@@ -7,7 +7,7 @@ interface OptionBase {
   readonly short?: string;
   readonly hidden?: true;
 }
-/** `flag` is a boolean; `seconds` takes 90, 90s, 15m or 2h and gives seconds; `integer` a whole number; `list` may be repeated. */
+/** `flag` is a boolean; `optional` a text that may be left out, and is "" then; `seconds` takes 90, 90s, 15m or 2h and gives seconds; `integer` a whole number; `list` may be repeated. */
 export type Option =
   | (OptionBase & { readonly kind: "flag" })
   | (OptionBase & {
@@ -16,6 +16,7 @@ export type Option =
       readonly choices?: readonly string[];
       readonly complete?: "local" | "remote";
     })
+  | (OptionBase & { readonly kind: "optional"; readonly placeholder: string })
   | (OptionBase & { readonly kind: "list"; readonly placeholder: string; readonly choices?: readonly string[] })
   | (OptionBase & {
       readonly kind: "integer";

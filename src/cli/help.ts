@@ -78,6 +78,7 @@ function placeholder(key: string, { arity }: Positional): string {
 }
 
 function flags(key: string, option: Option): string {
-  const value = option.kind === "flag" ? "" : ` <${option.placeholder}>`;
+  const value =
+    option.kind === "flag" ? "" : option.kind === "optional" ? ` [${option.placeholder}]` : ` <${option.placeholder}>`;
   return `${option.short ? `-${option.short}, ` : ""}${flagName(key)}${value}`;
 }

@@ -104,11 +104,16 @@ function optionList(options: Options): string {
   return list(
     shown.map(([key, option]) => [
       `${option.short ? `\\fB\\-${option.short}\\fR, ` : ""}\\fB${roff(flagName(key))}\\fR${
-        option.kind === "flag" ? "" : ` \\fI${roff(option.placeholder)}\\fR`
+        option.kind === "flag" ? "" : ` ${placeholder(option)}`
       }`,
       saidOf(option),
     ]),
   );
+}
+
+function placeholder(option: Exclude<Option, { kind: "flag" }>): string {
+  const word = `\\fI${roff(option.placeholder)}\\fR`;
+  return option.kind === "optional" ? `[${word}]` : word;
 }
 
 /** Terms are roff already, what is said of them is not. */

@@ -33,7 +33,7 @@ export function parse<C>(
   const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
   const byFlag = new Map(Object.entries(options).map(([key, option]) => [flagName(key).slice(2), { key, option }]));
   const split = Object.fromEntries(
-    [...byFlag].map(([flag, { option }]) => [flag, { value: option.kind !== "flag", ...short(option) }]),
+    [...byFlag].map(([flag, { option }]) => [flag, { ...valueOf(option), ...short(option) }]),
   );
 
   const values: Values = Object.fromEntries(Object.entries(options).map(([key, option]) => [key, empty(option)]));
@@ -53,6 +53,9 @@ export function parse<C>(
   return { args: { ...values, ...place(name, command, positionals), rest }, flags: values as unknown as GlobalFlags };
 }
 
+const valueOf = ({ kind }: Option): { value: boolean | "optional" } => ({
+  value: kind === "optional" ? kind : kind !== "flag",
+});
 const short = (option: Option): { short?: string } => (option.short ? { short: option.short } : {});
 
 function empty(option: Option): unknown {
@@ -73,6 +76,8 @@ function accept(flag: string, option: Option, value: string | undefined, before:
       return integer(flag, value, option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER);
     case "seconds":
       return seconds(flag, value);
+    case "optional":
+      return value;
     case "string":
       return choice(flag, option, value);
   }

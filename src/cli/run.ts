@@ -126,6 +126,12 @@ async function help<C>(program: Program<C>, out: Output, words: readonly string[
 }
 
 function unknownCommand<C>(program: Program<C>, name: string): RuncodeError {
+  const first = name.split(" ")[0] as string;
+  const further = Object.keys(program.registry).filter((each) => each.startsWith(`${first} `));
+  if (further.length > 0) {
+    const words = further.map((each) => each.slice(first.length + 1)).join(", ");
+    return new RuncodeError("usage", `${first} takes one of ${words}`, { hint: `runcode ${further[0]} --help` });
+  }
   const near = nearest(
     name,
     Object.keys(program.registry).filter((each) => !program.registry[each]?.hidden),

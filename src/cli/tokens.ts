@@ -3,7 +3,7 @@
 
 export interface Split {
   /** By the name after the dashes. */
-  readonly [name: string]: { readonly value: boolean; readonly short?: string };
+  readonly [name: string]: { readonly value: boolean | "optional"; readonly short?: string };
 }
 
 export type Token =
@@ -18,9 +18,14 @@ export function tokens(words: readonly string[], options: Split): Token[] {
   const byShort = (letter: string): string =>
     Object.keys(options).find((name) => options[name]?.short === letter) ?? letter;
   const takesValue = (name: string): boolean => Object.hasOwn(options, name) && options[name]?.value === true;
+  const next = (name: string): string | undefined => {
+    // What may be left out is not what begins as an option does; the value of another may look like one itself.
+    const optional = Object.hasOwn(options, name) && options[name]?.value === "optional";
+    if (optional) return /^(?!-)/.test(left[0] ?? "-") ? left.shift() : "";
+    return takesValue(name) ? left.shift() : undefined;
+  };
   const option = (name: string, rawName: string, value?: string): void => {
-    // The value that an option takes may look like an option itself.
-    found.push({ kind: "option", name, rawName, value: value ?? (takesValue(name) ? left.shift() : undefined) });
+    found.push({ kind: "option", name, rawName, value: value ?? next(name) });
   };
   for (let word = left.shift(); word !== undefined; word = left.shift()) {
     if (word === "--") {

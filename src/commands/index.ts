@@ -45,6 +45,11 @@ export const COMMANDS: Registry<Context> = {
   upgrade: { load: () => import("./upgrade.ts") },
   serve: { load: () => import("./serve.ts") },
   "serve token": { load: () => import("./serve-token.ts") },
+  "runtime start": { load: () => import("./runtime-start.ts") },
+  "runtime list": { load: () => import("./runtime-list.ts") },
+  "runtime pause": { load: () => import("./runtime-pause.ts") },
+  "runtime resume": { load: () => import("./runtime-resume.ts") },
+  "runtime stop": { load: () => import("./runtime-stop.ts") },
 };
 
 /** In which order help shows them, and under which titles. */
@@ -57,5 +62,6 @@ export const GROUPS: readonly (readonly [title: string, names: readonly string[]
   ["Files and ports", ["put", "get", "write", "port-forward"]],
   ["Editors and agents", ["mcp", "config-ssh", "install-skill", "install-statusline", "statusline"]],
   ["Maintenance", ["doctor", "install-path", "completion", "clean", "schema", "upgrade"]],
+  ["Runtimes", ["runtime start", "runtime list", "runtime pause", "runtime resume", "runtime stop"]],
   ["Self-hosting", ["serve", "serve token"]],
 ];

@@ -49,6 +49,22 @@ export default defineCommand({
     tlsCert: { kind: "string", placeholder: "FILE", summary: "certificate chain, PEM" },
     tlsKey: { kind: "string", placeholder: "FILE", summary: "its private key, PEM" },
     behindProxy: { kind: "flag", summary: "a proxy in front of --http ends TLS" },
+    runtimeApi: {
+      kind: "optional",
+      placeholder: "HOST:PORT",
+      summary: "serve the runtime API as well, over a container engine (default 127.0.0.1:8090)",
+    },
+    runtimeApiHosted: { kind: "flag", summary: "as the hosted service has it: sessions, url, pod_status" },
+    runtimeKeyFile: {
+      kind: "string",
+      placeholder: "FILE",
+      summary: "the key its callers must have (or RUNCODE_RUNTIME_KEY); needed beyond loopback",
+    },
+    runtimeVolumes: {
+      kind: "list",
+      placeholder: "DIR",
+      summary: "a directory below which its callers may mount; may be repeated (default: none)",
+    },
     detach: { kind: "flag", summary: "run in the background; returns once both listeners answer" },
     status: { kind: "flag", summary: "say whether a server runs, and where" },
     stop: { kind: "flag", summary: "stop it: connections drain, sandboxes end, and come back at the next start" },
@@ -62,6 +78,7 @@ export default defineCommand({
       "for a team",
     ],
     ["runcode serve --driver docker,namespace --image IMAGE", "workspaces in containers, or without on request"],
+    ["runcode serve --runtime-api --runtime-volumes /srv/projects", "containers over HTTP, for OpenHands and its like"],
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
   schema: () => import("../protocol/output/serve.ts"),
@@ -74,7 +91,7 @@ export default defineCommand({
     }
     const flags: ServeFlags = { ...args, dataDir: args.dataDir ?? `${context.paths.state}/server` };
     if (args.reportFd !== undefined) return await runDetached(flags, args.reportFd, context);
-    const config = await checkFlags(flags, context.cwd);
+    const config = await checkFlags(flags, context.cwd, context.env);
     const dir = dataDirAt(config.dataDir);
     if (args.status) {
       const { runningServer } = await import("../server/daemon/state.ts");
@@ -135,7 +152,7 @@ async function runDetached(flags: ServeFlags, fd: number, context: Context): Pro
       context,
       (line) => void context.streams.stderr.write(`${new Date().toISOString()} ${line}\n`),
     );
-    const server = await startServer(await checkFlags(flags, context.cwd), io);
+    const server = await startServer(await checkFlags(flags, context.cwd, context.env), io);
     for (const note of server.facts.notes) io.log(note);
     report(fd, { facts: server.facts });
     await untilSignal(context);
@@ -161,8 +178,9 @@ function untilSignal(context: Context): Promise<void> {
   });
 }
 
-function addresses(facts: Pick<ServerFacts, "api_base" | "ssh" | "data_dir">): string {
-  return `api  ${facts.api_base}\nssh  ${facts.ssh.host}:${facts.ssh.port}\ndata ${facts.data_dir}`;
+function addresses(facts: Pick<ServerFacts, "api_base" | "ssh" | "data_dir" | "runtime_api">): string {
+  const runtimes = facts.runtime_api === undefined ? "" : `\nruntimes ${facts.runtime_api}`;
+  return `api  ${facts.api_base}\nssh  ${facts.ssh.host}:${facts.ssh.port}\ndata ${facts.data_dir}${runtimes}`;
 }
 
 /** The token and the login link are for the person at a terminal; into a pipe or a file goes only how to make another. */

@@ -1,6 +1,7 @@
 // The active profile: which control plane is talked to, and where that was said.
 import { RuncodeError } from "../protocol/errors.ts";
 import { DEFAULT_API_BASE, DEFAULT_WEB_BASE } from "../protocol/constants.ts";
+import { isSecure } from "../protocol/secure-url.ts";
 import { readIfThere, replaceFile, ensurePrivateDir, withLock } from "./files.ts";
 import type { Paths } from "./paths.ts";
 import path from "node:path";
@@ -121,13 +122,4 @@ export function checkBase(base: string): string {
     });
   }
   return url.href.replace(/\/+$/, "");
-}
-
-/** https, or http to `localhost`, 127.0.0.0/8 or ::1. The same test on every redirect hop. */
-export function isSecure(url: URL): boolean {
-  if (url.protocol === "https:") return true;
-  return (
-    url.protocol === "http:" &&
-    (url.hostname === "localhost" || /^127(\.\d{1,3}){3}$/.test(url.hostname) || url.hostname === "[::1]")
-  );
 }

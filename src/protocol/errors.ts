@@ -52,7 +52,7 @@ export interface ErrorDetails {
  * Anything else that is thrown is a defect and becomes `error`.
  */
 export class RuncodeError extends Error {
-  override readonly name = "RuncodeError";
+  override readonly name: string = "RuncodeError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly phase: string | undefined;

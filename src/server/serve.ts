@@ -3,14 +3,15 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import type { Clock } from "../platform/clock.ts";
-import { errno, ioError } from "../platform/files.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { claimDataDir, dataDirAt, hostKeyOf, prepareDataDir } from "./daemon/data-dir.ts";
 import { openDrivers } from "./daemon/drivers.ts";
 import { isLoopback, isWildcard, urlHost, type ServeConfig } from "./daemon/options.ts";
 import { removeState, writeState } from "./daemon/state.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
-import { createApp, createSockets, type HostPolicy, type SocketEvents, type Sockets } from "./http/index.ts";
+import { createApp, createSockets, type HostPolicy } from "./http/index.ts";
+import { cannotListen, DRAIN_MS, listenHttp } from "./listener.ts";
+import { prepareRuntimeApi } from "./open-runtime-api.ts";
 import { openStore } from "./store/index.ts";
 import { createControlPlane, type Endpoints } from "./workspaces/index.ts";
 
@@ -24,6 +25,8 @@ export interface ServerFacts {
   /** Opens the pages in a browser, once, within a quarter of an hour. */
   readonly login_url: string;
   readonly drivers: readonly string[];
+  /** Where the runtime API answers, if it was asked for. */
+  readonly runtime_api?: string;
   /** What a person should know of this machine's sandboxes. */
   readonly notes: readonly string[];
   /** At the first start only. */
@@ -44,9 +47,6 @@ export interface ServeIo {
   /** One line for the operator's log; it never holds a secret. */
   readonly log: (line: string) => void;
 }
-
-/** How long open connections may go on when the server ends. */
-const DRAIN_MS = 5_000;
 
 /** Starts a server. Resolves when both listeners answer; throws RuncodeError, leaving nothing open. */
 export async function startServer(config: ServeConfig, io: ServeIo): Promise<RunningServer> {
@@ -73,10 +73,21 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     closers.push(() => store.close());
     const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
 
+    const runtimes = config.runtimeApi
+      ? prepareRuntimeApi(config.runtimeApi, {
+          ...io,
+          dataDir: dir.root,
+          tls: config.tls,
+          engine: config.engine.address,
+        })
+      : null;
+    if (runtimes) closers.push(() => runtimes.close());
+
     let endpoints: Endpoints | undefined;
     const plane = createControlPlane({
       store,
       drivers,
+      adopting: runtimes?.driver ?? null,
       clock,
       endpoints: () => {
         if (!endpoints) throw new RuncodeError("unavailable", "the server is still starting");
@@ -110,7 +121,21 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       }),
       log,
     });
-    const http = listenHttp(config, app, sockets);
+    const http = listenHttp({
+      address: config.http,
+      tls: config.tls,
+      what: "HTTP",
+      flag: "--http",
+      idleSeconds: IDLE_SECONDS,
+      fetch: (request, bun) => {
+        // Behind a proxy the peer is the proxy, which adds who asked it at the end of this header.
+        const forwarded = config.behindProxy ? request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() : null;
+        const remote = forwarded || bun.requestIP(request)?.address || "unknown";
+        return app.fetch(request, { remote, server: bun });
+      },
+      closing: () => Response.json({ error: true, message: "the server is shutting down" }, { status: 503 }),
+      websocket: sockets.handler,
+    });
     closers.push(() => http.close());
     closers.push(() => sockets.close());
 
@@ -122,6 +147,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       hostKey: gateway.hostKeyLine,
     };
     const first = plane.accounts.bootstrap();
+    const runtimeApi = (await runtimes?.serve(plane)) ?? null;
+    if (runtimeApi) closers.push(() => runtimeApi.close());
     const facts: ServerFacts = {
       pid: process.pid,
       api_base: webBase,
@@ -130,7 +157,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       data_dir: dir.root,
       login_url: `${webBase}/auth/login?code=${plane.accounts.createLoginCode(plane.accounts.owner())}`,
       drivers: drivers.map((driver) => driver.name),
-      notes,
+      ...(runtimeApi ? { runtime_api: runtimeApi.base } : {}),
+      notes: [...notes, ...(runtimeApi?.notes ?? [])],
       ...(first ? { owner_token: first.token } : {}),
     };
     await writeState(dir, {
@@ -142,6 +170,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       ssh: facts.ssh,
       data_dir: facts.data_dir,
       drivers: [...facts.drivers],
+      ...(facts.runtime_api === undefined ? {} : { runtime_api: facts.runtime_api }),
       engine: config.engine.address,
     });
     closers.push(() => removeState(dir));
@@ -165,63 +194,13 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
   }
 }
 
+/** A request that takes longer than this without a byte is given up; the longest of ours is a forced delete. */
+const IDLE_SECONDS = 60;
+
 async function listen(gateway: Gateway, at: ServeConfig["ssh"]): Promise<{ host: string; port: number }> {
   return gateway.listen(at.host, at.port).catch((error: unknown) => {
     throw cannotListen(at, "SSH", "--ssh", error);
   });
-}
-
-function cannotListen({ host, port }: ServeConfig["ssh"], what: string, flag: string, error: unknown): RuncodeError {
-  const where = `cannot listen on ${urlHost(host)}:${port} for ${what}`;
-  if (errno(error) !== "EADDRINUSE") return ioError(where, error);
-  return new RuncodeError("io", `${where}: the port is taken`, {
-    hint: `stop what has it, or give another: ${flag} ${urlHost(host)}:0 takes a free one`,
-    cause: error,
-  });
-}
-
-/** A request that takes longer than this without a byte is given up; the longest of ours is a forced delete. */
-const IDLE_SECONDS = 60;
-
-function listenHttp(
-  config: ServeConfig,
-  app: ReturnType<typeof createApp>,
-  sockets: Sockets,
-): { port: number; close: () => Promise<void> } {
-  const { host, port } = config.http;
-  let closing = false;
-  let server: Bun.Server<SocketEvents>;
-  try {
-    server = Bun.serve({
-      hostname: host,
-      port,
-      idleTimeout: IDLE_SECONDS,
-      ...(config.tls ? { tls: { cert: config.tls.cert, key: config.tls.key } } : {}),
-      fetch: (request: Request, bun: Bun.Server<SocketEvents>) => {
-        // A connection that was kept alive goes on after the listener is closed; what comes on it is too late.
-        if (closing) return Response.json({ error: true, message: "the server is shutting down" }, { status: 503 });
-        // Behind a proxy the peer is the proxy, which adds who asked it at the end of this header.
-        const forwarded = config.behindProxy ? request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() : null;
-        const remote = forwarded || bun.requestIP(request)?.address || "unknown";
-        return app.fetch(request, { remote, server: bun });
-      },
-      websocket: sockets.handler,
-    });
-  } catch (error) {
-    throw cannotListen({ host, port }, "HTTP", "--http", error);
-  }
-  return {
-    port: server.port ?? port,
-    close: async () => {
-      closing = true;
-      void server.stop(false);
-      // Lets the answers that are under way go out. `stop(false)` resolves only when idle connections are gone as well, which
-      // would be when their clients like it; there is no event for the last answer, so it is asked for.
-      const until = Date.now() + DRAIN_MS;
-      while (server.pendingRequests > 0 && Date.now() < until) await Bun.sleep(5);
-      await server.stop(true);
-    },
-  };
 }
 
 /**

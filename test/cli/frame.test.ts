@@ -22,6 +22,7 @@ const greet = define({
     env: { kind: "list", placeholder: "K=V", summary: "with" },
     tone: { kind: "string", placeholder: "TONE", choices: ["warm", "dry"], summary: "how" },
     noFuss: { kind: "flag", summary: "plainly" },
+    also: { kind: "optional", placeholder: "WHOM", summary: "somebody more, or everybody" },
   },
   rest: "command",
   examples: [["runcode greet ada", "says hello"]],
@@ -68,6 +69,19 @@ async function drive(
 }
 
 describe("words become arguments by the declaration", () => {
+  test.each([
+    [["greet", "ada"], undefined],
+    [["greet", "ada", "--also"], ""],
+    [["greet", "ada", "--also", "--loud"], ""],
+    [["greet", "--also", "eve", "ada"], "eve"],
+    [["greet", "ada", "--also=eve"], "eve"],
+    [["greet", "ada", "--also", "--", "x"], ""],
+  ])("%j: an option whose value may be left out is %j", async (argv, also) => {
+    const { args } = await drive(argv);
+    expect(args).toMatchObject({ name: "ada", others: [] });
+    expect(args?.["also"]).toBe(also);
+  });
+
   test("positionals, options and what follows -- arrive under their names", async () => {
     const { args, exit } = await drive([
       "greet",

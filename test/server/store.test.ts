@@ -21,6 +21,7 @@ const workspace = (accountId: number, title: string) =>
     flavor: "default",
     driver: "process",
     createdAt: NOW,
+    container: null,
   });
 
 beforeEach(async () => {

@@ -32,19 +32,30 @@ export interface Tree {
 /** Takes the commands; gives what the scripts are written from. A name of two words is also a choice of its first. */
 export function treeOf<C>(commands: readonly (readonly [name: string, command: Command<C>])[]): Tree {
   const second = commands.map(([name]) => name.split(" ")).filter((words) => words.length > 1);
+  const furtherOf = (name: string): string[] =>
+    second.filter(([first]) => first === name).map(([, word]) => word ?? "");
+  const names = new Set(commands.map(([name]) => name));
+  // A first word that is no command by itself, such as `runtime`, still has to be offered.
+  const alone = [...new Set(second.map(([first = ""]) => first))].filter((name) => !names.has(name));
   return {
     globals: Object.entries<Option>(GLOBAL_OPTIONS).map(flagOf),
-    commands: commands.map(([name, command]) => {
-      const further = second.filter(([first]) => first === name).map(([, word]) => word ?? "");
-      return {
-        name,
-        summary: command.summary,
-        flags: Object.entries(command.options)
-          .filter(([, option]) => !option.hidden)
-          .map(flagOf),
-        words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
-      };
-    }),
+    commands: [
+      ...commands.map(([name, command]): Shape => {
+        const further = furtherOf(name);
+        return {
+          name,
+          summary: command.summary,
+          flags: Object.entries(command.options)
+            .filter(([, option]) => !option.hidden)
+            .map(flagOf),
+          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
+        };
+      }),
+      ...alone.map((name): Shape => {
+        const choices = furtherOf(name);
+        return { name, summary: choices.join(", "), flags: [], words: { kind: "choices", choices } };
+      }),
+    ],
   };
 }
 
@@ -70,7 +81,8 @@ function flagOf([key, option]: readonly [string, Option]): Flag {
 }
 
 function valueOf(key: string, option: Option): Words | null {
-  if (option.kind === "flag") return null;
+  // What may be left out is not asked for either.
+  if (option.kind === "flag" || option.kind === "optional") return null;
   if ("choices" in option && option.choices) return { kind: "choices", choices: option.choices };
   if (key === "workspace") return { kind: "workspace" };
   if ("complete" in option && option.complete) return { kind: option.complete === "remote" ? "remote" : "files" };

@@ -4,10 +4,14 @@ import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { DRIVERS } from "../sandboxes/index.ts";
+import { isLoopback, isWildcard, parseAddress, type Address } from "./address.ts";
 import { checkEngine, engineWords, type EngineConfig, type EngineFlags } from "./engine.ts";
+import { checkRuntimeApi, runtimeApiWords, type RuntimeApiConfig, type RuntimeApiFlags } from "./runtime-api.ts";
+
+export { isLoopback, isWildcard, urlHost, type Address } from "./address.ts";
 
 /** As it was said on the command line. */
-export interface ServeFlags extends EngineFlags {
+export interface ServeFlags extends EngineFlags, RuntimeApiFlags {
   readonly dataDir: string;
   readonly http?: string | undefined;
   readonly ssh?: string | undefined;
@@ -17,11 +21,6 @@ export interface ServeFlags extends EngineFlags {
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly behindProxy?: boolean;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface ServeConfig {
@@ -39,13 +38,19 @@ export interface ServeConfig {
   readonly engine: EngineConfig;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly behindProxy: boolean;
+  /** Null where none is served. */
+  readonly runtimeApi: RuntimeApiConfig | null;
 }
 
 export const DEFAULT_HTTP = "127.0.0.1:7070";
 export const DEFAULT_SSH = "127.0.0.1:7022";
 
-/** Throws RuncodeError `usage`, `io` for a certificate that cannot be read, and `insecure_base`. */
-export async function checkFlags(flags: ServeFlags, cwd: string): Promise<ServeConfig> {
+/** Throws RuncodeError `usage`, `io` for a certificate that cannot be read, `insecure_base`, and `config_invalid` for the runtime API's key. */
+export async function checkFlags(
+  flags: ServeFlags,
+  cwd: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<ServeConfig> {
   const http = parseAddress(flags.http ?? DEFAULT_HTTP, "--http", 0);
   const ssh = parseAddress(flags.ssh ?? DEFAULT_SSH, "--ssh", 0);
   const behindProxy = flags.behindProxy ?? false;
@@ -78,18 +83,8 @@ export async function checkFlags(flags: ServeFlags, cwd: string): Promise<ServeC
         ? null
         : { cert: await read(file(tlsCert)), key: await read(file(tlsKey)) },
     behindProxy,
+    runtimeApi: await checkRuntimeApi(flags, env, cwd),
   };
-}
-
-/** `host:port` or `[v6]:port`; throws RuncodeError `usage`. */
-export function parseAddress(text: string, flag: string, minPort: number): Address {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2] ?? "";
-  const port = Number(match?.[3] ?? -1);
-  if (host === "" || host.startsWith("-") || port < minPort || port > 65_535) {
-    throw new RuncodeError("usage", `${flag} takes host:port, such as 127.0.0.1:7070`);
-  }
-  return { host, port };
 }
 
 function parseDrivers(text: string): string[] {
@@ -101,19 +96,6 @@ function parseDrivers(text: string): string[] {
     });
   }
   return [...new Set(names)];
-}
-
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
-}
-
-export function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || /^[0:]+$/.test(host);
-}
-
-/** A host in a URL: IPv6 goes into brackets. */
-export function urlHost(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function parsePublicUrl(text: string): string {
@@ -149,5 +131,5 @@ export function serveWords(config: ServeConfig, flags: ServeFlags, cwd: string):
   add("--tls-cert", flags.tlsCert && path.resolve(cwd, flags.tlsCert));
   add("--tls-key", flags.tlsKey && path.resolve(cwd, flags.tlsKey));
   if (config.behindProxy) words.push("--behind-proxy");
-  return words;
+  return [...words, ...runtimeApiWords(flags, config.runtimeApi, cwd)];
 }

@@ -7,7 +7,7 @@ import { engineError } from "./errors.ts";
 import { openTunnel } from "./ssh.ts";
 
 export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
-export { engineError, statusOf } from "./errors.ts";
+export { engineError, reasonOf, statusOf } from "./errors.ts";
 
 export interface EngineFacts {
   readonly kind: "docker" | "podman";

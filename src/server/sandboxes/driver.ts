@@ -20,6 +20,8 @@ export interface SandboxSpec {
   readonly title: string;
   readonly image: string | null;
   readonly limits: Limits;
+  /** The engine's id of a container that was there before the workspace; absent where the driver makes its own. */
+  readonly container?: string;
 }
 
 export interface DriverHealth {
@@ -42,6 +44,8 @@ export interface Driver {
   readonly name: string;
   /** `none` means that a process in the sandbox can do all that the server's own user can. */
   readonly isolation: "none" | "namespaces" | "container";
+  /** Its sandboxes are somebody else's as well: they go on when the server ends, and `recover` finds them again. */
+  readonly outlivesServer?: true;
   probe(): Promise<DriverHealth>;
   /** Makes what outlives stop and start: home and project directory. Idempotent. */
   create(spec: SandboxSpec): Promise<void>;

@@ -53,6 +53,9 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX sessions_by_workspace ON sessions (workspace_id);
    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
    CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  // A workspace over a container that was there first: a runtime of the runtime API.
+  `ALTER TABLE workspaces ADD COLUMN container TEXT;
+   CREATE UNIQUE INDEX workspaces_by_container ON workspaces (container) WHERE container IS NOT NULL;`,
 ];
 
 /**

@@ -15,29 +15,33 @@ export interface WorkspaceRow {
   /** Why it is in state `error`, for a person. */
   readonly problem: string | null;
   readonly createdAt: number;
+  /** The engine's id of the container that it was made over; null for one that the driver makes itself. */
+  readonly container: string | null;
 }
 
 export interface WorkspacesTable {
-  /** Gives null when the title is taken, in whatever case. */
+  /** Gives null when the title is taken, in whatever case, or the container. */
   insert(row: Omit<WorkspaceRow, "id" | "desired" | "problem">): WorkspaceRow | null;
   get(id: number): WorkspaceRow | null;
   byTitle(title: string): WorkspaceRow | null;
+  byContainer(container: string): WorkspaceRow | null;
   all(): WorkspaceRow[];
   want(id: number, desired: WorkspaceRow["desired"], problem: string | null): void;
   delete(id: number): void;
 }
 
 const COLUMNS =
-  "id, account_id AS accountId, title, custom_title AS customTitle, image, flavor, driver, desired, problem, created_at AS createdAt";
+  "id, account_id AS accountId, title, custom_title AS customTitle, image, flavor, driver, desired, problem, created_at AS createdAt, container";
 
 export function workspacesTable(db: Database): WorkspacesTable {
   const insert = db.query<WorkspaceRow, [Record<string, string | number | null>]>(
-    `INSERT INTO workspaces (account_id, title, custom_title, image, flavor, driver, desired, created_at)
-     VALUES ($accountId, $title, $customTitle, $image, $flavor, $driver, 'stopped', $createdAt)
-     ON CONFLICT (title) DO NOTHING RETURNING ${COLUMNS}`,
+    `INSERT INTO workspaces (account_id, title, custom_title, image, flavor, driver, desired, created_at, container)
+     VALUES ($accountId, $title, $customTitle, $image, $flavor, $driver, 'stopped', $createdAt, $container)
+     ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
   );
   const get = db.query<WorkspaceRow, [number]>(`SELECT ${COLUMNS} FROM workspaces WHERE id = ?`);
   const byTitle = db.query<WorkspaceRow, [string]>(`SELECT ${COLUMNS} FROM workspaces WHERE title = ?`);
+  const byContainer = db.query<WorkspaceRow, [string]>(`SELECT ${COLUMNS} FROM workspaces WHERE container = ?`);
   const all = db.query<WorkspaceRow, []>(`SELECT ${COLUMNS} FROM workspaces ORDER BY id`);
   const want = db.query<null, [string, string | null, number]>(
     "UPDATE workspaces SET desired = ?, problem = ? WHERE id = ?",
@@ -47,6 +51,7 @@ export function workspacesTable(db: Database): WorkspacesTable {
     insert: (row) => insert.get({ ...row }),
     get: (id) => get.get(id),
     byTitle: (title) => byTitle.get(title),
+    byContainer: (container) => byContainer.get(container),
     all: () => all.all(),
     want: (id, desired, problem) => void want.run(desired, problem, id),
     delete: (id) => void remove.run(id),

@@ -16,6 +16,8 @@ export interface ControlPlaneDeps {
   readonly store: Store;
   /** The first one is the default. */
   readonly drivers: readonly [Driver, ...Driver[]];
+  /** For workspaces over containers that were there first. Nobody may choose it for a new one. */
+  readonly adopting?: Driver | null;
   readonly clock: Clock;
   readonly endpoints: () => Endpoints;
   /** One line for the operator's log. */

@@ -2,7 +2,7 @@
 // every way in; a workspace of somebody else is `not_found`, so that ids tell nothing.
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { CreateWorkspaceRequest } from "../../protocol/api.ts";
-import type { WorkspaceState } from "../../protocol/workspace.ts";
+import { TITLE, type WorkspaceState } from "../../protocol/workspace.ts";
 import type { Driver, Sandbox } from "../sandboxes/driver.ts";
 import type { Account } from "../store/accounts.ts";
 import type { WorkspaceRow } from "../store/workspaces.ts";
@@ -34,6 +34,15 @@ export interface WorkspaceEvent {
   readonly detail: string | null;
 }
 
+/** A container that becomes a workspace. */
+export interface Adoption {
+  /** What it would be called; another title is found where that one is taken. Made of what a title is made of, of any length. */
+  readonly name: string;
+  readonly image: string;
+  readonly container: string;
+  readonly running: boolean;
+}
+
 export interface Lifecycle {
   list(account: Account): WorkspaceView[];
   /** Throws RuncodeError `not_found`, as all that take an id do. */
@@ -47,6 +56,12 @@ export interface Lifecycle {
   stop(account: Account, id: number): Promise<void>;
   /** Throws `conflict` while it runs, unless `force`. */
   delete(account: Account, id: number, options: { force: boolean }): Promise<void>;
+  /** Makes a workspace over a container that is there, or takes note of how one is that was made before. Never rejects. */
+  adopt(account: Account, adoption: Adoption): Promise<void>;
+  /** The containers that workspaces were made over. */
+  adopted(): string[];
+  /** Forgets the workspace over a container that is gone. */
+  release(container: string): Promise<void>;
   /** The running sandbox, for whoever was let in already. Throws `conflict` or `not_found`. */
   sandbox(id: number): Sandbox;
   /** Tells of every change of state until the result is called. A listener must not throw. */
@@ -62,11 +77,20 @@ export interface Lifecycle {
 /** How many workspaces are brought back at once after a start of the server. */
 const RECOVER_AT_ONCE = 8;
 
-export function createLifecycle({ store, drivers, clock, endpoints, log }: ControlPlaneDeps): Lifecycle {
+export function createLifecycle({
+  store,
+  drivers,
+  adopting = null,
+  clock,
+  endpoints,
+  log,
+}: ControlPlaneDeps): Lifecycle {
   const machines = new Map<number, Machine>();
   const listeners = new Set<(event: WorkspaceEvent) => void>();
   let closing = false;
   const driverOf = (name: string): Driver | null => drivers.find((driver) => driver.name === name) ?? null;
+  const driverFor = ({ container, driver }: WorkspaceRow): Driver | null =>
+    container === null ? driverOf(driver) : adopting;
 
   const tell = (event: WorkspaceEvent): void => {
     for (const listener of listeners) listener(event);
@@ -76,12 +100,16 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
     if (known) return known;
     const machine = createMachine({
       title: row.title,
-      driver: driverOf(row.driver),
-      missing: `this server runs without the driver ${row.driver}; start it with --driver ${drivers[0].name},${row.driver}`,
+      driver: driverFor(row),
+      missing:
+        row.container === null
+          ? `this server runs without the driver ${row.driver}; start it with --driver ${drivers[0].name},${row.driver}`
+          : "it is a runtime, and this server runs without --runtime-api",
       spec: () => {
         const limits = store.settings.get("flavors")[row.flavor];
         if (!limits) throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`);
-        return { id: row.id, title: row.title, image: row.image, limits };
+        const { id, title, image, container } = row;
+        return { id, title, image, limits, ...(container === null ? {} : { container }) };
       },
       record: (desired, problem) => store.workspaces.want(row.id, desired, problem),
       changed: (state, detail) => {
@@ -107,7 +135,7 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
       image: row.image,
       flavor: row.flavor,
       driver: row.driver,
-      isolation: driverOf(row.driver)?.isolation ?? null,
+      isolation: driverFor(row)?.isolation ?? null,
       createdAt: row.createdAt,
       webUrl: `${endpoints().webBase}/w/${row.title}`,
     };
@@ -170,6 +198,7 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
           flavor,
           driver: name,
           createdAt: clock.now(),
+          container: null,
         },
         request.title,
       );
@@ -194,6 +223,25 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
         throw new RuncodeError("conflict", `workspace ${row.title} is ${machine.state}`, { hint: "stop it first" });
       }
       await remove(row, machine);
+    },
+    adopt: async (account, { name, image, container, running }) => {
+      const known = store.workspaces.byContainer(container);
+      if (known) return await machineOf(known).align(running);
+      const about = { accountId: account.id, customTitle: null, image, flavor: "default", createdAt: clock.now() };
+      for (const title of [name, `${name.slice(0, 50)}-${container.slice(0, 12)}`]) {
+        const row = { ...about, title: title.slice(0, 63), driver: adopting?.name ?? "runtime", container };
+        const made = TITLE.test(row.title) ? store.workspaces.insert(row) : null;
+        if (made) return await machineOf(made, true).align(running);
+      }
+      log(`runtime ${name}: no title was free for it, so it is no workspace`);
+    },
+    adopted: () => store.workspaces.all().flatMap(({ container }) => (container === null ? [] : [container])),
+    release: async (container) => {
+      const row = store.workspaces.byContainer(container);
+      if (!row) return;
+      await machineOf(row).align(false);
+      store.workspaces.delete(row.id);
+      if (machines.delete(row.id)) tell({ workspaceId: row.id, state: "gone", detail: null });
     },
     sandbox: (id) => {
       const row = store.workspaces.get(id);
@@ -230,7 +278,7 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
     close: async () => {
       closing = true;
       await Promise.all([...machines.values()].map((machine) => machine.halt()));
-      await Promise.all(drivers.map((driver) => driver.close()));
+      await Promise.all([...drivers, ...(adopting ? [adopting] : [])].map((driver) => driver.close()));
     },
   };
 }

@@ -34,8 +34,10 @@ export interface Machine {
   destroy(): Promise<void>;
   /** After a start of the server: ends what a former life left, and starts it again where that is wanted. Never rejects. */
   recover(): Promise<void>;
-  /** Stops it because the server goes: what was wanted stays wanted. Never rejects. */
+  /** Stops it because the server goes, or lets go of it where it outlives the server: what was wanted stays wanted. Never rejects. */
   halt(): Promise<void>;
+  /** Takes what became of it without this server's doing: that it runs, or that it ended as somebody wanted. Never rejects. */
+  align(running: boolean): Promise<void>;
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -116,6 +118,12 @@ export function createMachine(deps: MachineDeps): Machine {
       const alive = (await driver?.recover(deps.spec())) ?? null;
       recovered = true;
       if (alive) adopt(alive);
+      else if (driver?.outlivesServer && goal === "running") {
+        // It ended while nobody looked, which is nobody's wish to have it started again.
+        goal = "stopped";
+        record("stopped", null);
+        become("stopped");
+      }
       return true;
     } catch (error) {
       fail(`the last run could not be cleared up: ${reasonOf(error)}`, true);
@@ -210,7 +218,27 @@ export function createMachine(deps: MachineDeps): Machine {
     halt: async () => {
       halted = true;
       await destroying?.catch(() => {});
-      await stopSoon();
+      if (!driver?.outlivesServer) return await stopSoon();
+      starting?.abort(new RuncodeError("unavailable", "the server is shutting down"));
+      await work;
+    },
+    align: async (running) => {
+      // What is being done to it now may be the very reason of what is told.
+      await work;
+      if (doomed || halted || (running && sandbox)) return;
+      if (running) {
+        record("running", null);
+        goal = "running";
+        // Whether it runs is asked of the driver, as after a crash.
+        recovered = false;
+        await settle();
+      } else if (state === "error" || (sandbox && state === "running")) {
+        record("stopped", null);
+        goal = "stopped";
+        problem = null;
+        sandbox = null;
+        become("stopped");
+      }
     },
   };
 }

@@ -7,8 +7,17 @@ import { ensurePrivateDir, readIfThere, replaceFile } from "../../../platform/fi
 export const SERVER_LABEL = "runcode.server";
 export const WORKSPACE_LABEL = "runcode.workspace";
 
-/** Gives the server's name, made at the first call. */
-export async function serverName(dataDir: string): Promise<string> {
+const names = new Map<string, Promise<string>>();
+
+/** Gives the server's name, made at the first call: once, whoever else asks at that moment. */
+export function serverName(dataDir: string): Promise<string> {
+  const known = names.get(dataDir) ?? readName(dataDir);
+  names.set(dataDir, known);
+  known.catch(() => names.delete(dataDir));
+  return known;
+}
+
+async function readName(dataDir: string): Promise<string> {
   const file = path.join(dataDir, "engine-owner");
   const known = (await readIfThere(file))?.trim();
   if (known && /^[0-9a-f]{12}$/.test(known)) return known;

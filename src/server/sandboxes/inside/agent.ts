@@ -4,8 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { serveFar } from "../remote/far.ts";
 import { sandboxHere } from "./here.ts";
 
-/** Takes no arguments; gives 0 once the server has left and everything that it started here was ended. */
-export async function main(): Promise<number> {
+/** Takes `--no-project` where no project directory is to be made; gives 0 once the server has left and everything that it started here was ended. */
+export async function main(argv: readonly string[] = []): Promise<number> {
   // The first process tells everybody to end, and this one is needed to say how they did.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
   const writer = Bun.file(1).writer({ highWaterMark: 1 });
@@ -19,7 +19,7 @@ export async function main(): Promise<number> {
   };
   const here = sandboxHere(process.env);
   // The home is the workspace's to arrange: whatever stands where the project directory was is neither followed nor replaced.
-  await mkdir(`${here.home}/workspace`, { mode: 0o755 }).catch(() => {});
+  if (!argv.includes("--no-project")) await mkdir(`${here.home}/workspace`, { mode: 0o755 }).catch(() => {});
   await serveFar(here, {
     input: Bun.file(0).stream(),
     send,

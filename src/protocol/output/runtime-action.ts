@@ -1,0 +1,3 @@
+import { RuntimeAction } from "./runtime.ts";
+
+export default RuntimeAction;

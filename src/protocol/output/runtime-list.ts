@@ -1,0 +1,4 @@
+import * as v from "valibot";
+import { Runtime } from "./runtime.ts";
+
+export default v.array(Runtime);

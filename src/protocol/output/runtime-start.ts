@@ -1,0 +1,3 @@
+import { Runtime } from "./runtime.ts";
+
+export default Runtime;

@@ -1,0 +1,80 @@
+// A client of the runtime API, for programs and for the `runtime` commands: this server's, and the public one's that it is
+// compatible with. It stands on fetch alone, so that it runs wherever TypeScript does; package.json exports it.
+import * as v from "valibot";
+import {
+  RUNTIME_API_BASE,
+  RuntimeActionAnswer,
+  RuntimeAnswer,
+  RuntimeListAnswer,
+  STOP_GRACE_SECONDS,
+  type StartRuntimeInput,
+} from "../protocol/runtime-api.ts";
+import { RuntimeError } from "./errors.ts";
+import { checkBase, exchange } from "./http.ts";
+
+export * from "./errors.ts";
+export type { RuntimeActionAnswer, RuntimeAnswer, StartRuntimeInput } from "../protocol/runtime-api.ts";
+
+export interface RuntimeClientOptions {
+  /** Where the API is; http://127.0.0.1:8090 unless something else is said. */
+  readonly base?: string | undefined;
+  /** What is sent as `X-API-Key`. */
+  readonly key?: string | undefined;
+}
+
+export interface CallOptions {
+  /** Gives the call up, with the signal's reason. A runtime that was being started is then removed by the server. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the answer, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface StopOptions extends CallOptions {
+  /** How long the runtime may take to end by itself, in seconds. */
+  readonly graceSeconds?: number | undefined;
+}
+
+export interface RuntimeClient {
+  /** Makes a container and starts it; the image is pulled when it is not there, for which there are ten minutes. */
+  startRuntime(request: StartRuntimeInput, options?: CallOptions): Promise<RuntimeAnswer>;
+  pauseRuntime(runtimeId: string, options?: CallOptions): Promise<RuntimeActionAnswer>;
+  resumeRuntime(runtimeId: string, options?: CallOptions): Promise<RuntimeActionAnswer>;
+  /** Waits longer than the runtime may take to end. */
+  stopRuntime(runtimeId: string, options?: StopOptions): Promise<RuntimeActionAnswer>;
+  /** Of this project's server only; another one answers with RuntimeNotFound. */
+  listRuntimes(options?: CallOptions): Promise<RuntimeAnswer[]>;
+}
+
+const START_MS = 600_000;
+const CALL_MS = 30_000;
+/** The public server's own grace, which is longer than ours. */
+const LONGEST_DEFAULT_GRACE_SECONDS = Math.max(10, STOP_GRACE_SECONDS);
+
+/** Gives a client; nothing is sent yet. Throws RuntimeError for an address that is none or would show the key to the network. */
+export function createRuntimeClient({ base = RUNTIME_API_BASE, key }: RuntimeClientOptions = {}): RuntimeClient {
+  const at = checkBase(base, key);
+  const call = async <S extends v.GenericSchema>(
+    schema: S,
+    path: string,
+    body: unknown,
+    { signal, timeoutMs = CALL_MS }: CallOptions,
+  ): Promise<v.InferOutput<S>> => {
+    const method = body === undefined ? "GET" : "POST";
+    const document = await exchange(at, key, { method, path, body, timeoutMs, signal });
+    const parsed = v.safeParse(schema, document);
+    if (parsed.success) return parsed.output;
+    throw new RuntimeError("http_error", `the answer of ${at}${path} is malformed`, { hint: "is that a runtime API?" });
+  };
+  return {
+    startRuntime: (request, options = {}) =>
+      call(RuntimeAnswer, "/start", request, { timeoutMs: START_MS, ...options }),
+    pauseRuntime: (id, options = {}) => call(RuntimeActionAnswer, "/pause", { runtime_id: id }, options),
+    resumeRuntime: (id, options = {}) => call(RuntimeActionAnswer, "/resume", { runtime_id: id }, options),
+    stopRuntime: (id, { graceSeconds, ...options } = {}) => {
+      const request = { runtime_id: id, ...(graceSeconds === undefined ? {} : { timeout: graceSeconds }) };
+      const timeoutMs = CALL_MS + (graceSeconds ?? LONGEST_DEFAULT_GRACE_SECONDS) * 1000;
+      return call(RuntimeActionAnswer, "/stop", request, { timeoutMs, ...options });
+    },
+    listRuntimes: async (options = {}) => (await call(RuntimeListAnswer, "/list", undefined, options)).runtimes,
+  };
+}

@@ -1,0 +1,123 @@
+// `serve --runtime-api`, wired: the engine, the application over it, and its listener.
+import { homedir } from "node:os";
+import type { Clock } from "../platform/clock.ts";
+import { isLoopback, isWildcard, urlHost } from "./daemon/address.ts";
+import type { RuntimeApiConfig } from "./daemon/runtime-api.ts";
+import { findEngine, resolveEndpoint } from "./engine/index.ts";
+import { listenHttp } from "./listener.ts";
+import { createRuntimeApi } from "./runtime-api/index.ts";
+import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
+import { volumePolicy } from "./runtime-api/volumes.ts";
+import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
+import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
+import type { ControlPlane } from "./workspaces/index.ts";
+
+export interface RuntimeApiIo {
+  readonly dataDir: string;
+  /** The engine's address as `--engine` says it; null searches. */
+  readonly engine: string | null;
+  /** The argv that starts this very program. */
+  readonly self: readonly string[];
+  readonly clock: Clock;
+  readonly version: string;
+  readonly log: (line: string) => void;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+export interface ServedRuntimeApi {
+  /** Where it answers. */
+  readonly base: string;
+  /** What a person should know of it. */
+  readonly notes: readonly string[];
+  /** Takes nobody new, gives up what is being started, and leaves what runs. */
+  close(): Promise<void>;
+}
+
+export interface RuntimeApiParts {
+  /** Of the workspaces that its runtimes are. */
+  readonly driver: RuntimeDriver;
+  /** Listens. Throws RuncodeError `io` for an address that cannot be listened on. */
+  serve(plane: ControlPlane): Promise<ServedRuntimeApi>;
+  /** Lets go of the engine, when nothing uses it any more. */
+  close(): Promise<void>;
+}
+
+const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host === "localhost" ? "127.0.0.1" : host);
+
+/** Nothing is opened or asked yet: there may be no engine today. */
+export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
+  const surroundings = { env: process.env, home: homedir() };
+  const engine = lateEngine(() => findEngine(io.engine, surroundings));
+  const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach());
+  const isLocal = (): Promise<boolean> =>
+    resolveEndpoint(io.engine, surroundings).then(
+      ({ kind }) => kind === "unix",
+      () => true,
+    );
+  return {
+    driver,
+    close: () => engine.close(),
+    serve: async (plane) => {
+      const workspaces = createRuntimeWorkspaces({ engine, driver, plane, clock: io.clock, log: io.log });
+      const host = addressOf(config);
+      const outside = !isLoopback(host);
+      const api = createRuntimeApi({
+        engine,
+        policy: {
+          volumes: volumePolicy(config.volumes, { local: await isLocal() }),
+          // What a runtime publishes is reached by whoever reaches this API, and by nobody else.
+          publishOn: isWildcard(host) ? "" : host,
+          ownLabels: await driver.labels(),
+        },
+        listener: workspaces,
+        key: config.key,
+        hosts: outside ? null : new Set(["localhost", "127.0.0.1", "[::1]", urlHost(host)]),
+        flavor: config.flavor,
+        publishedAt: `http://${urlHost(isWildcard(host) ? "127.0.0.1" : host)}`,
+        version: io.version,
+        clock: io.clock,
+        log: io.log,
+      });
+      const tls = outside ? io.tls : null;
+      const http = listenHttp({
+        address: config.address,
+        tls,
+        what: "the runtime API",
+        flag: "--runtime-api",
+        // Pulling an image takes as long as it takes, and says nothing meanwhile.
+        idleSeconds: 0,
+        fetch: (request, bun) => api.app.fetch(request, { remote: bun.requestIP(request)?.address ?? "unknown" }),
+        closing: () => Response.json({ detail: "the server is shutting down" }, { status: 503 }),
+      });
+      workspaces.watch();
+      const base = `${tls ? "https" : "http"}://${urlHost(config.address.host)}:${http.port}`;
+      return {
+        base,
+        notes: [...notesOn(config, base, tls !== null), await engineNote(engine)],
+        close: async () => {
+          await Promise.all([http.close(), api.close()]);
+          await workspaces.close();
+        },
+      };
+    },
+  };
+}
+
+function notesOn({ flavor, key, address }: RuntimeApiConfig, base: string, secure: boolean): string[] {
+  const clear = !isLoopback(address.host) && !secure;
+  return [
+    `runtime API (${flavor} contract) at ${base}, ${key === null ? "without a key" : "with a key"}`,
+    ...(clear
+      ? ["its key crosses the network in the clear: give --tls-cert and --tls-key, or end TLS in front of it"]
+      : []),
+  ];
+}
+
+async function engineNote(engine: LateEngine): Promise<string> {
+  try {
+    const { kind, version } = await (await engine.reach()).facts();
+    return `its engine is ${kind} ${version}`;
+  } catch (error) {
+    return `it answers 503 until there is an engine: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,176 @@
+// The runtime API's engine over the Docker Engine API: Docker and Podman alike.
+import type Dockerode from "dockerode";
+import { engineError, reasonOf, statusOf, type Engine } from "../engine/index.ts";
+import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
+
+/** A runtime's processes are the host's; room for everything but a fork bomb. */
+const PROCESSES = 4096;
+
+/** Takes an engine; gives what the runtime API asks of one. */
+export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
+  const ask = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      // 5xx too: Docker answers 500 to a port that is taken and to a program that is not there.
+      if (statusOf(error) !== undefined) throw new EngineRefusal(reasonOf(error), { cause: error });
+      const known = engineError(error, `the container engine at ${endpoint.url}`, endpoint);
+      throw known.code === "unavailable" ? known : new EngineRefusal(known.message, { cause: error });
+    }
+  };
+  /** As `ask`, where the answer may be that there is no such thing. */
+  const seek = async <T>(work: Promise<T>): Promise<T | null> =>
+    ask(work.catch((error: unknown) => (codeOf(error) === 404 ? null : Promise.reject(error as Error))));
+  /** As `ask`, for what is no failure when it is so already. */
+  const ensure = async (work: Promise<unknown>, already: readonly number[]): Promise<void> =>
+    ask(
+      work
+        .then(() => {})
+        .catch((error: unknown) => (already.includes(codeOf(error)) ? undefined : Promise.reject(error as Error))),
+    );
+  const container = (id: string): Dockerode.Container => api.getContainer(id);
+
+  return {
+    hasImage: async (image) => (await seek(api.getImage(image).inspect())) !== null,
+    pull: async (image, signal) => {
+      const stream = await ask(api.pull(withTag(image), { abortSignal: signal }));
+      await ask(pulled(stream, signal));
+    },
+    create: async (request) => (await ask(api.createContainer(optionsOf(request)))).id,
+    start: (id) => ensure(container(id).start(), [304]),
+    stop: (id, graceSeconds) => ensure(container(id).stop({ t: graceSeconds }), [304, 404]),
+    pause: (id) => ensure(container(id).pause(), []),
+    unpause: (id) => ensure(container(id).unpause(), []),
+    // 409: its removal is under way already.
+    remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
+    find: async (ref) => {
+      const found = await seek(container(ref).inspect());
+      return found && inspected(found);
+    },
+    labelled: async (label, value) => {
+      const filter = value === undefined ? label : `${label}=${value}`;
+      const listed = await ask(api.listContainers({ all: true, filters: { label: [filter] } }));
+      const found = await Promise.all(listed.map(({ Id }) => seek(container(Id).inspect())));
+      return found
+        .flatMap((one) => (one ? [inspected(one)] : []))
+        .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
+    },
+    events: async (label, value, signal) => {
+      const filters = { type: ["container"], label: [`${label}=${value}`] };
+      const stream = await ask(api.getEvents({ filters, abortSignal: signal } as Dockerode.GetEventsOptions));
+      return happened(stream, signal);
+    },
+    networkDriver: async (name) =>
+      (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
+  };
+}
+
+/** Podman calls it a failure of its own (500) when a container removes itself while it is being asked about. */
+function codeOf(error: unknown): number {
+  const status = statusOf(error) ?? 0;
+  return status === 500 && /no such container/i.test(reasonOf(error)) ? 404 : status;
+}
+
+/** A reference without tag means the latest, never all of them. */
+function withTag(image: string): string {
+  const name = image.slice(image.lastIndexOf("/") + 1);
+  return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
+}
+
+/** Commands that somebody runs inside are events as well, and change nothing of the container. */
+async function* happened(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const line of linesOf(stream, signal)) {
+    const { Action = "", Actor, id } = JSON.parse(line) as { Action?: string; Actor?: { ID?: string }; id?: string };
+    const about = Actor?.ID ?? id;
+    if (about !== undefined && !Action.startsWith("exec")) yield about;
+  }
+}
+
+/** The lines of an answer that goes on, until it ends or the signal says that nobody listens any more. */
+async function* linesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
+  const end = (): void => {
+    (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
+  };
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    let rest = "";
+    for await (const chunk of stream) {
+      const lines = (rest + String(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines.filter((line) => line.trim() !== "");
+    }
+    if (rest.trim() !== "") yield rest;
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
+  }
+}
+
+/** A pull ends well or with a line that says why not; its HTTP status was 200 before it began. */
+async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+  for await (const line of linesOf(stream, signal)) {
+    const { error } = JSON.parse(line) as { error?: string };
+    if (error !== undefined) throw new EngineRefusal(error);
+  }
+  signal.throwIfAborted();
+}
+
+function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions {
+  const { name, image, command, user, workingDir, environment, labels, ports, mounts, helper, restart, network } =
+    request;
+  return {
+    name,
+    Image: image,
+    ...(command === undefined ? {} : { Cmd: [...command] }),
+    ...(user === undefined ? {} : { User: user }),
+    ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
+    Env: [...environment],
+    Labels: { ...labels },
+    ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
+    HostConfig: {
+      AutoRemove: request.autoRemove,
+      PidsLimit: PROCESSES,
+      PortBindings: Object.fromEntries(
+        Object.entries(ports).map(([key, { ip, port }]) => [
+          key,
+          [{ HostIp: ip, HostPort: port === 0 ? "" : String(port) }],
+        ]),
+      ),
+      Mounts: [
+        ...mounts.map(({ source, target, readOnly }) => mount("bind", source, target, readOnly)),
+        ...(helper ? [mount("volume", helper.volume, helper.target, true)] : []),
+      ],
+      ...(restart ? { RestartPolicy: { Name: restart.name, MaximumRetryCount: restart.attempts } } : {}),
+      ...(network === undefined ? {} : { NetworkMode: network }),
+      ...(request.runtime === undefined ? {} : { Runtime: request.runtime }),
+    },
+  };
+}
+
+function mount(Type: "bind" | "volume", Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings {
+  return { Type, Source, Target, ReadOnly };
+}
+
+/** Podman writes some states that Docker has no word for. */
+const STATES: Readonly<Record<string, string>> = {
+  configured: "created",
+  initialized: "created",
+  stopping: "running",
+  stopped: "exited",
+};
+
+function inspected(one: Dockerode.ContainerInspectInfo): EngineContainer {
+  const { State, Config } = one;
+  return {
+    id: one.Id,
+    name: one.Name.replace(/^\//, ""),
+    image: Config.Image,
+    status: STATES[State.Status] ?? State.Status,
+    created: one.Created,
+    labels: Config.Labels ?? {},
+    ports: (one.NetworkSettings?.Ports as EngineContainer["ports"] | undefined) ?? {},
+    environment: Config.Env ?? [],
+    exitCode: State.ExitCode,
+    restarts: (one as { RestartCount?: number }).RestartCount ?? 0,
+  };
+}

@@ -1,0 +1,154 @@
+// Workspaces over containers that were there first: those that the runtime API has started. The container is its caller's,
+// with an image, a command and a life of its own; nothing here makes one, and the server's end leaves it running. The helper
+// (inside/) is started in it only once somebody connects.
+import type { Readable } from "node:stream";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { engineError, statusOf, type Engine } from "../../engine/index.ts";
+import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
+import type { EmbeddedOptions } from "../home.ts";
+import { findAccount } from "../inside/account.ts";
+import { fillHelper, helperVersion } from "./helper.ts";
+import { stillContainer } from "./image.ts";
+import { labelsOf, serverName } from "./owner.ts";
+import { RuntimeSandbox } from "./runtime-sandbox.ts";
+import { unlessGone } from "./sandbox.ts";
+import { onlyFile } from "./tar.ts";
+
+/** Which server's a runtime is; the value is the server's own name (owner.ts). */
+export const RUNTIME_SERVER_LABEL = "runcode.runtime";
+
+/** A directory as the gateway's `workdir` may be. */
+const PLAIN = /^\/[A-Za-z0-9._@+/-]*$/;
+
+export class RuntimeDriver implements Driver {
+  readonly name = "runtime";
+  readonly isolation = "container";
+  readonly outlivesServer = true;
+  readonly #options: EmbeddedOptions;
+  readonly #reach: () => Promise<Engine>;
+  readonly #sandboxes = new Map<string, RuntimeSandbox>();
+  #helper: Promise<string> | undefined;
+
+  /** Takes how to reach the engine, which may not be there yet. */
+  constructor(options: EmbeddedOptions, reach: () => Promise<Engine>) {
+    this.#options = options;
+    this.#reach = reach;
+  }
+
+  async probe(): Promise<DriverHealth> {
+    return { ok: true, detail: "runtimes", enforces: { memory: false, processes: true, cpus: false } };
+  }
+
+  /** The labels by which this server knows its runtimes. */
+  async labels(): Promise<Record<string, string>> {
+    return { [RUNTIME_SERVER_LABEL]: await serverName(this.#options.dataDir) };
+  }
+
+  /**
+   * The volume that a container must have at HELPER_DIR, so that it can be connected to; filled at the first call. Takes an image
+   * that the engine has. Throws where there is none, as for an engine on a machine of another kind.
+   */
+  async helperVolume(image: string): Promise<string> {
+    this.#helper ??= this.#fill(image).catch((error: unknown) => {
+      this.#helper = undefined;
+      throw error;
+    });
+    return await this.#helper;
+  }
+
+  async create({ container }: SandboxSpec): Promise<void> {
+    if (container === undefined) {
+      throw new RuncodeError("bad_request", "runtimes are started through the runtime API", {
+        hint: "runcode runtime start IMAGE",
+      });
+    }
+  }
+
+  async start(spec: SandboxSpec): Promise<Sandbox> {
+    const { api, endpoint } = await this.#reach();
+    try {
+      await api.getContainer(idOf(spec)).start().catch(unlessGone);
+    } catch (error) {
+      throw engineError(error, `runtime ${spec.title} cannot be started`, endpoint, "start_failed");
+    }
+    const sandbox = await this.recover(spec);
+    if (!sandbox) throw new RuncodeError("start_failed", `runtime ${spec.title} ended at once`);
+    return sandbox;
+  }
+
+  async recover(spec: SandboxSpec): Promise<Sandbox | null> {
+    const id = idOf(spec);
+    const engine = await this.#reach();
+    const container = engine.api.getContainer(id);
+    try {
+      const { State, Config } = await container.inspect();
+      if (!State.Running) return null;
+      const { user, home } = await this.#account(engine, id, Config.User);
+      const workdir = PLAIN.test(Config.WorkingDir) && Config.WorkingDir !== "/" ? Config.WorkingDir : home;
+      const sandbox = new RuntimeSandbox({ engine, container, user, home, workdir, paused: State.Paused });
+      this.#sandboxes.set(id, sandbox);
+      void sandbox.ended.then(() => {
+        if (this.#sandboxes.get(id) === sandbox) this.#sandboxes.delete(id);
+      });
+      return sandbox;
+    } catch (error) {
+      if (statusOf(error) === 404) return null;
+      throw engineError(error, `runtime ${spec.title} cannot be looked at`, engine.endpoint);
+    }
+  }
+
+  /** Takes note of what became of a container without this driver's doing: that it ended, was frozen, or goes on. */
+  note(container: string, now: { readonly ended: string } | { readonly paused: boolean }): void {
+    const sandbox = this.#sandboxes.get(container);
+    if ("ended" in now) sandbox?.over(now.ended);
+    else sandbox?.frozen(now.paused);
+  }
+
+  async delete(spec: SandboxSpec): Promise<void> {
+    const { api, endpoint } = await this.#reach();
+    try {
+      await api.getContainer(idOf(spec)).remove({ force: true, v: true }).catch(unlessGone);
+    } catch (error) {
+      throw engineError(error, `runtime ${spec.title} cannot be removed`, endpoint, "delete_failed");
+    }
+  }
+
+  /** The runtimes go on; the helpers in them end with their connections. */
+  async close(): Promise<void> {
+    for (const sandbox of this.#sandboxes.values()) sandbox.disconnect();
+  }
+
+  async #fill(image: string): Promise<string> {
+    const [program, ...script] = this.#options.self;
+    if (process.platform !== "linux" || program === undefined || script.length > 0)
+      throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
+    const { api } = await this.#reach();
+    const server = await serverName(this.#options.dataDir);
+    const volume = `runcode-${server}-helper-${await helperVersion(program)}`;
+    const still = await api.createContainer(stillContainer(image, labelsOf(server), volume));
+    try {
+      await fillHelper(still, program);
+    } finally {
+      await still.remove({ force: true, v: true }).catch(() => {});
+    }
+    return volume;
+  }
+
+  /** Who the container's processes are, by its own /etc/passwd; root where it has none. */
+  async #account({ api }: Engine, id: string, user: string): Promise<{ user: string; home: string }> {
+    const passwd = await api
+      .getContainer(id)
+      .getArchive({ path: "/etc/passwd" })
+      .then(async (tar) => (await onlyFile(tar as Readable)) ?? "")
+      .catch(() => "");
+    const who = user.split(":")[0] ?? "";
+    const account = findAccount(passwd, /^\d*$/.test(who) ? Number(who) : who);
+    const home = account && PLAIN.test(account.home) ? account.home : "/";
+    return { user: account?.name ?? (who || "root"), home };
+  }
+}
+
+function idOf({ container, title }: SandboxSpec): string {
+  if (container === undefined) throw new RuncodeError("start_failed", `workspace ${title} has no container`);
+  return container;
+}

@@ -1,0 +1,109 @@
+// The hosted contract, as OpenHands' remote runtime speaks it, over real engines.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import type { Answer } from "../server/plane.ts";
+import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
+
+const POLITE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"];
+const KEY = "k".repeat(32);
+
+describe("the hosted contract without an engine", () => {
+  let t: TestApi;
+  beforeEach(async () => void (t = await testApi(NO_ENGINE, { flavor: "hosted", key: KEY })));
+  afterEach(() => t.close());
+
+  test("wants the key, and a session for each runtime", async () => {
+    expect((await t.ask("GET", "/sessions/s")).status).toBe(401);
+    const missing = await t.ask("POST", "/start", { image: "i" }, { "x-api-key": KEY });
+    expect([missing.status, missing.json.detail]).toEqual([
+      422,
+      [{ type: "missing", loc: ["body", "session_id"], msg: "Field required", input: { image: "i" } }],
+    ]);
+    const unknown = { image: "i", session_id: "s", runtime_class: "privileged" };
+    expect((await t.ask("POST", "/start", unknown, { "x-api-key": KEY })).status).toBe(422);
+    expect((await t.ask("GET", "/image_exists", undefined, { "x-api-key": KEY })).status).toBe(422);
+    expect((await t.ask("GET", "/sessions/s", undefined, { "x-api-key": KEY })).status).toBe(503);
+    const prefix = await t.ask("GET", "/registry_prefix", undefined, { "x-api-key": KEY });
+    expect(prefix.json).toEqual({ registry_prefix: "localhost" });
+  });
+
+  test("describes itself, and nothing of the other contract", async () => {
+    const { json } = await t.ask("GET", "/openapi.json");
+    expect(Object.keys(json.paths)).toContain("/sessions/{session_id}");
+    expect(json.components.securitySchemes.key).toEqual({ type: "apiKey", in: "header", name: "X-API-Key" });
+    expect(json.components.schemas.StartRuntimeRequest).toBeUndefined();
+  });
+});
+
+describeEngines(
+  (kind) => `the hosted contract over ${kind}`,
+  (_, address) => {
+    let t: TestApi;
+    let session: string;
+    beforeEach(async () => {
+      t = await testApi(address, { flavor: "hosted" });
+      session = `session-${Math.random().toString(36).slice(2)}`;
+    });
+    afterEach(() => t.close());
+    const start = (more: object = {}): Promise<Answer> =>
+      t.ask("POST", "/start", {
+        image: BUSYBOX,
+        command: POLITE,
+        working_dir: "/tmp",
+        environment: { A: "b" },
+        session_id: session,
+        resource_factor: 2,
+        run_as_user: 1000,
+        run_as_group: 1000,
+        ...more,
+      });
+
+    test("a session's runtime is started, found, paused, resumed, stopped and gone", async () => {
+      const started = await start();
+      if (started.status === 400) {
+        // An engine without a network cannot give a runtime an address; then there is none, and nothing is left.
+        expect(started.json.detail).toContain("no network");
+        expect((await t.ask("GET", `/sessions/${session}`)).status).toBe(404);
+        return;
+      }
+      expect(started.json).toEqual({
+        runtime_id: expect.stringMatching(/^runtime-[0-9a-f]{12}$/),
+        session_id: session,
+        image: BUSYBOX,
+        status: "running",
+        pod_status: "ready",
+        url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+        session_api_key: expect.stringMatching(/^[0-9a-f]{64}$/),
+        work_hosts: expect.anything(),
+        restart_count: 0,
+      });
+      expect(Object.values(started.json.work_hosts)).toEqual([12_000, 12_001]);
+      const { runtime_id } = started.json;
+      const { Config } = await t.engine.api.getContainer(runtime_id).inspect();
+      expect([Config.User, Config.WorkingDir]).toEqual(["1000:1000", "/tmp"]);
+      const key = started.json.session_api_key;
+      expect(Config.Env).toEqual(
+        expect.arrayContaining(["A=b", `SESSION_API_KEY=${key}`, `OH_SESSION_API_KEYS_0=${key}`]),
+      );
+
+      expect((await start()).json.runtime_id).toBe(runtime_id);
+      for (const path of [`/sessions/${session}`, `/runtime/${runtime_id}`]) {
+        expect((await t.ask("GET", path)).json).toEqual(started.json);
+      }
+      expect((await t.ask("GET", `/sessions/batch?ids=${session}&ids=nobody`)).json).toEqual([started.json]);
+      expect((await t.ask("GET", "/list")).json.runtimes).toContainEqual(started.json);
+      expect((await t.ask("POST", "/pause", { runtime_id })).json).toMatchObject({ status: "paused" });
+      expect((await t.ask("POST", "/resume", { runtime_id })).json).toEqual(started.json);
+      expect((await t.ask("POST", "/stop", { runtime_id })).json).toMatchObject({ status: "stopped" });
+      expect((await t.ask("GET", `/sessions/${session}`)).status).toBe(404);
+      expect((await t.ask("POST", "/stop", { runtime_id })).status).toBe(404);
+      expect(t.log.join("\n")).not.toContain(key);
+    });
+
+    test("says which images the engine has, and asks it for nothing else", async () => {
+      expect((await t.ask("GET", `/image_exists?image=${BUSYBOX}`)).json).toEqual({ exists: true });
+      expect((await t.ask("GET", "/image_exists?image=localhost/nothing")).json).toEqual({ exists: false });
+      expect((await t.ask("GET", "/image_exists?image=../containers/x")).json).toEqual({ exists: false });
+    });
+  },
+);

@@ -1,0 +1,322 @@
+// What the runtime API says to a request before any engine is asked: shapes, keys, names, and how it describes itself.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
+
+let t: TestApi;
+beforeEach(async () => {
+  t = await testApi(NO_ENGINE);
+});
+afterEach(() => t.close());
+
+const problems = async (body: unknown, path = "/start"): Promise<unknown> => {
+  const answer = await t.ask("POST", path, body);
+  expect(answer.status).toBe(422);
+  return answer.json.detail;
+};
+
+describe("a request that is not valid is answered with pydantic's list of what is wrong", () => {
+  test.each<
+    [what: string, body: unknown, ...expected: [type: string, loc: (string | number)[], msg: string, input: unknown][]]
+  >([
+    ["no image", { name: "x" }, ["missing", ["image"], "Field required", { name: "x" }]],
+    ["an empty image", { image: "" }, ["string_too_short", ["image"], "String should have at least 1 character", ""]],
+    ["a number for a text", { image: 5 }, ["string_type", ["image"], "Input should be a valid string", 5]],
+    ["null for a text", { image: null }, ["string_type", ["image"], "Input should be a valid string", null]],
+    [
+      "an empty name",
+      { image: "i", name: "" },
+      ["string_too_short", ["name"], "String should have at least 1 character", ""],
+    ],
+    [
+      "a command that is neither text nor list",
+      { image: "i", command: 5 },
+      ["string_type", ["command", "str"], "Input should be a valid string", 5],
+      ["list_type", ["command", "list[str]"], "Input should be a valid list", 5],
+    ],
+    [
+      "a command with something else in its list",
+      { image: "i", command: ["a", 5] },
+      ["string_type", ["command", "str"], "Input should be a valid string", ["a", 5]],
+      ["string_type", ["command", "list[str]", 1], "Input should be a valid string", 5],
+    ],
+    [
+      "a variable that is no text",
+      { image: "i", environment: { A: 1 } },
+      ["string_type", ["environment", "A"], "Input should be a valid string", 1],
+    ],
+    [
+      "a list of labels",
+      { image: "i", labels: ["a"] },
+      ["dict_type", ["labels"], "Input should be a valid dictionary", ["a"]],
+    ],
+    [
+      "an object of volumes",
+      { image: "i", volumes: {} },
+      ["list_type", ["volumes"], "Input should be a valid list", {}],
+    ],
+    [
+      "a volume with nothing in it",
+      { image: "i", volumes: [{}] },
+      ["missing", ["volumes", 0, "host_path"], "Field required", {}],
+      ["missing", ["volumes", 0, "container_path"], "Field required", {}],
+    ],
+    [
+      "a mode that is none",
+      { image: "i", volumes: [{ host_path: "/a", container_path: "/b", mode: "x" }] },
+      ["literal_error", ["volumes", 0, "mode"], "Input should be 'rw' or 'ro'", "x"],
+    ],
+    [
+      "a port that is a list",
+      { image: "i", ports: [[]] },
+      [
+        "model_attributes_type",
+        ["ports", 0],
+        "Input should be a valid dictionary or object to extract fields from",
+        [],
+      ],
+    ],
+    [
+      "port 0",
+      { image: "i", ports: [{ container_port: 0 }] },
+      ["greater_than_equal", ["ports", 0, "container_port"], "Input should be greater than or equal to 1", 0],
+    ],
+    [
+      "a port past the last",
+      { image: "i", ports: [{ container_port: 80, host_port: 65_536 }] },
+      ["less_than_equal", ["ports", 0, "host_port"], "Input should be less than or equal to 65535", 65_536],
+    ],
+    [
+      "a port that is a word",
+      { image: "i", ports: [{ container_port: "http" }] },
+      [
+        "int_parsing",
+        ["ports", 0, "container_port"],
+        "Input should be a valid integer, unable to parse string as an integer",
+        "http",
+      ],
+    ],
+    [
+      "half a port",
+      { image: "i", ports: [{ container_port: 1.5 }] },
+      [
+        "int_from_float",
+        ["ports", 0, "container_port"],
+        "Input should be a valid integer, got a number with a fractional part",
+        1.5,
+      ],
+    ],
+    [
+      "a protocol that is none",
+      { image: "i", ports: [{ container_port: 80, protocol: "sctp" }] },
+      ["literal_error", ["ports", 0, "protocol"], "Input should be 'tcp' or 'udp'", "sctp"],
+    ],
+    [
+      "a word that is no boolean",
+      { image: "i", auto_remove: "maybe" },
+      ["bool_parsing", ["auto_remove"], "Input should be a valid boolean, unable to interpret input", "maybe"],
+    ],
+    [
+      "null for a boolean",
+      { image: "i", auto_remove: null },
+      ["bool_type", ["auto_remove"], "Input should be a valid boolean", null],
+    ],
+  ])("%s", async (_, body, ...expected) => {
+    expect(await problems(body)).toEqual(
+      expected.map(([type, loc, msg, input]) => ({ type, loc: ["body", ...loc], msg, input })),
+    );
+  });
+
+  test("detach: false is refused as a whole, and only when nothing else is wrong", async () => {
+    const body = { image: "i", detach: false };
+    expect(await problems(body)).toEqual([
+      { type: "value_error", loc: ["body"], msg: expect.stringContaining("detach must be true"), input: body },
+    ]);
+    expect(await problems({ detach: false })).toMatchObject([{ type: "missing" }]);
+  });
+
+  test("all that is wrong is told at once", async () => {
+    const found = (await problems({ name: "", ports: [{}, 5] })) as { loc: unknown[] }[];
+    expect(found.map(({ loc }) => loc.join("."))).toEqual([
+      "body.image",
+      "body.name",
+      "body.ports.0.container_port",
+      "body.ports.1",
+    ]);
+  });
+
+  test.each(["/stop", "/pause", "/resume"])("%s wants a runtime_id, and no time before now", async (path) => {
+    expect(await problems({}, path)).toMatchObject([{ type: "missing", loc: ["body", "runtime_id"] }]);
+    expect(await problems({ runtime_id: "" }, path)).toMatchObject([{ type: "string_too_short" }]);
+    expect(await problems({ runtime_id: "x", timeout: -1 }, path)).toMatchObject([
+      { type: "greater_than_equal", loc: ["body", "timeout"], msg: "Input should be greater than or equal to 0" },
+    ]);
+  });
+
+  test.each([
+    ["nothing", "", "missing"],
+    ["null", "null", "missing"],
+    ["what is no JSON", "{", "json_invalid"],
+    ["a list", "[]", "model_attributes_type"],
+    ["a number", "5", "model_attributes_type"],
+  ])("a body that is %s", async (_, body, type) => {
+    expect(await problems(body)).toMatchObject([{ type, loc: expect.arrayContaining(["body"]) }]);
+  });
+
+  test("a body that is not sent as JSON is no object: no form of a foreign page starts anything", async () => {
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
+      const answer = await t.ask("POST", "/start", '{"image":"i"}', { "content-type": type });
+      expect([type, answer.status, answer.json.detail[0].type]).toEqual([type, 422, "model_attributes_type"]);
+    }
+  });
+});
+
+describe("a request that is valid", () => {
+  test("may say numbers and booleans as pydantic takes them, null for what is optional, and what nobody knows", async () => {
+    const body = {
+      image: "i",
+      name: null,
+      command: null,
+      ports: [{ container_port: "80", host_port: null }],
+      volumes: null,
+      detach: "yes",
+      auto_remove: 0,
+      network: null,
+      unknown: { anything: 1 },
+    };
+    expect((await t.ask("POST", "/start", body)).status).toBe(503);
+  });
+
+  test("is answered with 503 and the reason where no engine answers", async () => {
+    for (const [path, body] of [
+      ["/start", { image: "i" }],
+      ["/stop", { runtime_id: "x" }],
+      ["/pause", { runtime_id: "x" }],
+    ] as const) {
+      const answer = await t.ask("POST", path, body);
+      expect([path, answer.status]).toEqual([path, 503]);
+      expect(answer.json.detail).toContain("does not answer");
+    }
+    expect((await t.ask("GET", "/list")).status).toBe(503);
+  });
+
+  test("with a port twice is refused before any engine is asked", async () => {
+    const ports = [{ container_port: 80 }, { container_port: 80, host_port: 8080, protocol: "tcp" }];
+    const answer = await t.ask("POST", "/start", { image: "i", ports });
+    expect([answer.status, answer.json]).toEqual([400, { detail: "Duplicate port binding for 80/tcp" }]);
+    const both = [{ container_port: 80 }, { container_port: 80, protocol: "udp" }];
+    expect((await t.ask("POST", "/start", { image: "i", ports: both })).status).toBe(503);
+  });
+
+  test.each([
+    [{ network: "host" }, "network"],
+    [{ network: "container:abc" }, "network"],
+    [{ network: "ns:/proc/1/ns/net" }, "network"],
+    [{ volumes: [{ host_path: "/", container_path: "/host" }] }, "volume"],
+    [{ volumes: [{ host_path: "somebodys-data", container_path: "/x" }] }, "volume"],
+    [{ labels: { "runcode.workspace": "1" } }, "label runcode.workspace"],
+    [{ image: "../../containers/abc" }, "image"],
+    [{ image: "a b" }, "image"],
+    [{ command: 'sh -c "open' }, "command"],
+    [{ environment: { "A=B": "c" } }, "environment"],
+    [{ restart_policy: { Name: "always", MaximumRetryCount: "x" } }, "restart_policy"],
+    [{ restart_policy: {} }, "restart_policy"],
+  ])("%j is refused, with the reason", async (wish, about) => {
+    const answer = await t.ask("POST", "/start", { image: "i", ...wish });
+    expect(answer.status).toBe(400);
+    expect(answer.json.detail).toMatch(/^Unable to start runtime: /);
+    expect(answer.json.detail).toContain(about);
+  });
+});
+
+describe("who may ask", () => {
+  test("a name that is not this machine's is turned away, whatever it asks", async () => {
+    for (const path of ["/", "/docs", "/list"]) {
+      expect((await t.ask("GET", path, undefined, { host: "evil.example" })).status).toBe(421);
+    }
+  });
+
+  test("with a key set, nothing but the description answers without it", async () => {
+    const key = "k".repeat(32);
+    const guarded = await testApi(NO_ENGINE, { key });
+    try {
+      for (const [method, path] of [
+        ["POST", "/start"],
+        ["POST", "/stop"],
+        ["POST", "/pause"],
+        ["POST", "/resume"],
+        ["GET", "/list"],
+        ["GET", "/nothing"],
+      ] as const) {
+        expect((await guarded.ask(method, path)).json).toEqual({ detail: "X-API-Key is missing" });
+        const wrong = await guarded.ask(method, path, undefined, { "x-api-key": `${key}k` });
+        expect([wrong.status, wrong.json]).toEqual([401, { detail: "X-API-Key is not valid" }]);
+      }
+      expect((await guarded.ask("GET", "/list", undefined, { "x-api-key": key })).status).toBe(503);
+      for (const path of ["/docs", "/openapi.json"]) expect((await guarded.ask("GET", path)).status).toBe(200);
+      expect(guarded.log.join("\n")).not.toContain(key);
+    } finally {
+      await guarded.close();
+    }
+  });
+
+  test("a body past a mebibyte is not read", async () => {
+    expect((await t.ask("POST", "/start", "x".repeat(1024 * 1024 + 1))).status).toBe(413);
+  });
+
+  test("what there is not, and how not to ask, is said as the original says it", async () => {
+    expect((await t.ask("GET", "/nothing")).json).toEqual({ detail: "Not Found" });
+    const wrong = await t.ask("GET", "/start");
+    expect([wrong.status, wrong.json, wrong.headers.get("allow")]).toEqual([
+      405,
+      { detail: "Method Not Allowed" },
+      "POST",
+    ]);
+  });
+
+  test("no environment of a runtime reaches the log", async () => {
+    await t.ask("POST", "/start", { image: "i", environment: { TOKEN: "hush-hush" } });
+    await t.ask("POST", "/start", { image: "", environment: { TOKEN: "hush-hush" } });
+    expect(t.log.join("\n")).not.toContain("hush-hush");
+    expect(t.log.some((line) => line.includes("POST /start 422"))).toBe(true);
+  });
+});
+
+describe("the description", () => {
+  test("GET / leads to the docs page, which loads nothing from anywhere and runs no script", async () => {
+    const root = await t.ask("GET", "/");
+    expect([root.status, root.headers.get("location")]).toEqual([307, "/docs"]);
+    const docs = await t.ask("GET", "/docs");
+    expect(docs.headers.get("content-type")).toContain("text/html");
+    for (const path of ["/start", "/stop", "/pause", "/resume", "/list"]) expect(docs.text).toContain(path);
+    expect(docs.text).not.toMatch(/<script|https?:\/\/|@import|url\(/i);
+    expect(docs.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style-src 'sha256-/);
+  });
+
+  test("openapi.json has every call, its request and its answers, from the schemas themselves", async () => {
+    const { json } = await t.ask("GET", "/openapi.json");
+    expect(json.openapi).toBe("3.1.0");
+    expect(Object.keys(json.paths)).toEqual(["/start", "/stop", "/pause", "/resume", "/list"]);
+    expect(Object.keys(json.paths["/start"].post.responses)).toEqual(["201", "400", "422", "503"]);
+    expect(Object.keys(json.paths["/stop"].post.responses)).toEqual(["200", "400", "404", "422", "503"]);
+    const { StartRuntimeRequest: start, RuntimeActionRequest: action } = json.components.schemas;
+    expect(start.required).toEqual(["image"]);
+    expect(Object.keys(start.properties)).toEqual([
+      ...["image", "name", "command", "environment", "ports", "volumes", "detach", "auto_remove", "labels"],
+      ...["restart_policy", "network"],
+    ]);
+    expect(start.properties.image).toEqual({ type: "string", minLength: 1 });
+    expect(start.properties.detach).toEqual({ type: "boolean", default: true });
+    expect(start.properties.ports.anyOf[0].items.properties.container_port).toEqual({
+      type: "integer",
+      minimum: 1,
+      maximum: 65_535,
+    });
+    expect(action.required).toEqual(["runtime_id"]);
+    expect(JSON.stringify(json)).not.toContain("securitySchemes");
+    // Every reference leads somewhere.
+    const refs = [...JSON.stringify(json).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
+      (match) => match[1] as string,
+    );
+    expect(refs.filter((name) => !Object.hasOwn(json.components.schemas, name))).toEqual([]);
+  });
+});
