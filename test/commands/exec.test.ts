@@ -9,9 +9,10 @@ import {
   checkDocuments,
   describeWith,
   freePort,
+  killForGood,
   ROOT,
-  testServer,
   type TestClient,
+  testServer,
   type TestServer,
 } from "../harness/index.ts";
 
@@ -519,7 +520,7 @@ describeWith("ssh")("a gateway that is killed midway", () => {
       });
       const begun = async (): Promise<number> => (await client.run(["exec", "--", "test", "-s", "count"])).exitCode;
       await expect.poll(begun).toBe(0);
-      process.kill(server.facts.pid, "SIGKILL");
+      await killForGood(server.facts.pid);
       expect(await child.exited).toBe(255);
       const stdout = await new Response(child.stdout).text();
       checkDocuments(["exec", "--json"], { stdout, exitCode: 255 });

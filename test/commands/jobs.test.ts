@@ -2,7 +2,15 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BINARY, describeWith, runProgram, testServer, type TestClient, type TestServer } from "../harness/index.ts";
+import {
+  BINARY,
+  describeWith,
+  killForGood,
+  runProgram,
+  type TestClient,
+  testServer,
+  type TestServer,
+} from "../harness/index.ts";
 
 interface JobDocument {
   job_id: string;
@@ -379,7 +387,7 @@ describe.each([
       const told = heard(follow);
       await told.until("there");
       const { data_dir, api_base, ssh, pid } = server.facts;
-      process.kill(pid, "SIGKILL");
+      await killForGood(pid);
       const words = ["--detach", "--json", "--data-dir", data_dir, "--driver", driver];
       const again = await runProgram(
         ["serve", ...words, "--http", new URL(api_base).host, "--ssh", `${ssh.host}:${ssh.port}`],

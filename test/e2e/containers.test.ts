@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { BUSYBOX, DEBIAN, describeEngines } from "../harness/engines.ts";
-import { runProgram, testServer, type TestClient, type TestServer } from "../harness/index.ts";
+import { killForGood, runProgram, type TestClient, testServer, type TestServer } from "../harness/index.ts";
 
 describeEngines(
   (kind) => `workspaces on ${kind}`,
@@ -82,7 +82,7 @@ describeEngines(
     });
 
     test("a server that is killed leaves nothing that its next life does not clear up", async () => {
-      process.kill(server.facts.pid, "SIGKILL");
+      await killForGood(server.facts.pid);
       expect(await mine()).toHaveLength(1);
       const { http, ssh } = { http: new URL(server.facts.api_base).host, ssh: `127.0.0.1:${server.facts.ssh.port}` };
       const words = ["serve", "--detach", "--json", "--data-dir", server.facts.data_dir, "--http", http, "--ssh", ssh];

@@ -1,6 +1,7 @@
 // What the tests stand on: a home to throw away, the built program, a real server on free ports, and the tools of the
 // system that are driven against it. Nothing here imitates anything.
 export { copyProgram, writeProgram } from "./executable.ts";
+export { killForGood, processEnd } from "./kill.ts";
 export { freePort } from "./port.ts";
 export { testHome, type TestHome } from "./home.ts";
 export { checkDocuments } from "./documents.ts";

@@ -1,7 +1,7 @@
 // What was acknowledged is there after kill -9, whenever that comes.
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runProgram, testHome, type ServerFacts, type TestHome } from "../harness/index.ts";
+import { processEnd, runProgram, testHome, type ServerFacts, type TestHome } from "../harness/index.ts";
 
 const ROUNDS = 24;
 const WORKERS = 4;
@@ -76,6 +76,7 @@ test(
       for (const end of ends) {
         if (end.status === "rejected" && (end.reason as Error).name === "AssertionError") throw end.reason;
       }
+      await processEnd(facts.pid);
 
       facts = await start();
       expect(facts.owner_token).toBeUndefined();

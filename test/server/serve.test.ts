@@ -8,11 +8,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   BINARY,
   checkDocuments,
-  runProgram,
-  testHome,
+  killForGood,
   type Ran,
+  runProgram,
   type ServerFacts,
   type TestHome,
+  testHome,
 } from "../harness/index.ts";
 
 let home: TestHome;
@@ -106,7 +107,7 @@ describe("serve --detach", () => {
 
   test("ends no process that only has the number of a server that died", async () => {
     const facts = await detach();
-    process.kill(facts.pid, "SIGKILL");
+    await killForGood(facts.pid);
     const bystander = execa("sleep", ["60"], { reject: false });
     try {
       const state = JSON.parse(readFileSync(path.join(dir, "server.json"), "utf8")) as object;
@@ -253,7 +254,7 @@ describe("serve refuses", () => {
     [["--ssh", "-oProxyCommand=x:22"], 2, "usage"],
     [["--tls-cert", "x"], 2, "usage"],
     [["--tls-cert", "missing", "--tls-key", "missing"], 9, "io"],
-    [["--driver", "docker"], 2, "usage"],
+    [["--driver", "kubernetes"], 2, "usage"],
     [["--driver", "process,"], 2, "usage"],
     [["--status", "--stop"], 2, "usage"],
   ])("%j", async (words, exit, error) => {
