@@ -51,6 +51,8 @@ To look into a file, read it instead.`,
             total === undefined ? undefined : before + total,
           ),
         onSkip: (path: string) => void skipped.push(path),
+        // Another call may have put a link there while the workspace took its time to answer this one.
+        allow: (place: string) => call.local.resolve(place, recursive),
       };
       done.push(await get(session, step, recursive, options));
     }
