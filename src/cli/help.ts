@@ -9,9 +9,7 @@ type Named<C> = readonly [name: string, command: Command<C>];
 
 /** The help page of one command. */
 export async function commandHelp<C>(name: string, command: Command<C>): Promise<string> {
-  const page = blank(`runcode ${name}`).description(
-    [command.summary, proseOf(command)].filter(Boolean).join(".\n\n"),
-  );
+  const page = blank(`runcode ${name}`).description([command.summary, proseOf(command)].filter(Boolean).join(".\n\n"));
   const words = Object.entries(command.positionals).map(([key, positional]) => placeholder(key, positional));
   page.usage(["[options]", ...words, ...(command.rest === undefined ? [] : ["--", command.rest])].join(" "));
   for (const [key, positional] of Object.entries(command.positionals))
