@@ -30,7 +30,7 @@ export interface Part {
 const COUNTED = 64 * 1024 * 1024;
 
 /** Of a file, or the failing answer. */
-export const MUST_BE_READABLE = `
+const MUST_BE_READABLE = `
 [ ! -d "$D" ] || fail directory
 [ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
 [ -f "$D" ] || fail special
