@@ -25,15 +25,17 @@ export interface Allowed {
 }
 
 export function localPaths({ roots, cwd, paths, more }: Allowed): LocalPaths {
+  // No shell reads an agent's configuration, nor a model's words.
+  const fromHome = (file: string): string => file.replace(/^~(?=$|[/\\])/, () => paths.home);
   const given = roots === null ? (isTooMuch(cwd, paths.home) ? [] : [cwd]) : roots.flatMap(directoryOf);
-  const allowed = [...given, ...more.map((dir) => path.resolve(cwd, dir))].map(real);
+  const allowed = [...given, ...more.map((dir) => path.resolve(cwd, fromHome(dir)))].map(real);
   // Tokens, keys, the server's own data: whoever allows a whole home does not mean these.
   const never = [paths.config, paths.cache, paths.state, paths.ssh].map(real);
   return {
     resolve(file, whole) {
       if (file === "" || file.includes("\0"))
         throw new RuncodeError("usage", "a local path is empty or holds a NUL character");
-      const found = real(path.resolve(allowed[0] ?? cwd, file));
+      const found = real(path.resolve(allowed[0] ?? cwd, fromHome(file)));
       if (!allowed.some((dir) => isWithin(found, dir))) throw refused(file, allowed);
       if (never.some((dir) => leadsTo(found, dir) || (whole && leadsTo(dir, found))))
         throw new RuncodeError("forbidden", `${file} on this machine is, or holds, what is kept secret here`, {

@@ -191,6 +191,21 @@ describe("the bounds on this machine", () => {
     }
   });
 
+  test("a tilde is the home, in what a person allows and in what a model asks for", async () => {
+    await mkdir(path.join(home.home.dir, "named"));
+    await writeFile(path.join(home.home.dir, "named/f"), "named\n");
+    const own = await agent(home, { words: ["--allow-path", "~/named"] });
+    try {
+      await own.ok("connect", { workspace: "desk" });
+      await own.ok("put", { local_paths: ["~/named/f"], path: "tilde/" });
+      expect(await readFile(there("tilde/f"), "utf8")).toBe("named\n");
+      for (const file of ["~/outside", "~", "~/named/../outside"])
+        expect(await own.fails("get", { paths: ["get/a"], local_path: file })).toMatchObject({ error: "forbidden" });
+    } finally {
+      await own.close();
+    }
+  });
+
   test("what is kept secret here stays, whoever allows the folder that holds it", async () => {
     const own = await agent(home, { words: ["--allow-path", home.home.dir] });
     try {
