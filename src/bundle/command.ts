@@ -19,7 +19,7 @@ export interface CommandDeps {
 export type Command = Pick<RunRequest, "words" | "directory" | "base" | "env" | "timeoutMs">;
 
 /** What --json keeps of each stream; the rest is read and dropped. In bytes. */
-export const KEPT_BYTES = 10 * 1024 * 1024;
+const KEPT_BYTES = 10 * 1024 * 1024;
 
 /**
  * Runs the command once. Its input is ours, unless that is a terminal and `insist` is false. Gives the exit code, and under

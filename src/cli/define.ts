@@ -115,6 +115,11 @@ export function saidOf(option: Option): string {
   return choices ? `${option.summary}: ${choices.join(", ")}` : option.summary;
 }
 
+/** A command's description with each paragraph on one line, for a page to break where it ends; an indented line stands by itself. */
+export function proseOf<C>({ description }: Command<C>): string | undefined {
+  return description?.replaceAll(/(?<=\S)\n(?=\S)/g, " ");
+}
+
 /** `noWait` → `--no-wait` */
 export function flagName(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,6 +1,6 @@
 // Help pages. Commander lays them out from the declarations; nothing else of the program loads it.
 import { Command as Page, Help } from "commander";
-import { flagName, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { flagName, proseOf, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
 import { outline } from "./outline.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { commandSchema, type JsonSchema } from "./json-schema.ts";
@@ -9,9 +9,7 @@ type Named<C> = readonly [name: string, command: Command<C>];
 
 /** The help page of one command. */
 export async function commandHelp<C>(name: string, command: Command<C>): Promise<string> {
-  const page = blank(`runcode ${name}`).description(
-    [command.summary, command.description].filter(Boolean).join(".\n\n"),
-  );
+  const page = blank(`runcode ${name}`).description([command.summary, proseOf(command)].filter(Boolean).join(".\n\n"));
   const words = Object.entries(command.positionals).map(([key, positional]) => placeholder(key, positional));
   page.usage(["[options]", ...words, ...(command.rest === undefined ? [] : ["--", command.rest])].join(" "));
   for (const [key, positional] of Object.entries(command.positionals))

@@ -1,6 +1,6 @@
 // Manual pages, written from the same declarations as help. Only the release reads this; the program carries none of it.
 // The macros are those of man(7), which groff, mandoc and busybox all know.
-import { flagName, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
+import { flagName, proseOf, saidOf, type Command, type Option, type Options, type Positional } from "./define.ts";
 import { MEANINGS } from "../protocol/error-meanings.ts";
 import { EXIT_CODES, type ErrorCode } from "../protocol/errors.ts";
 import { outline } from "./outline.ts";
@@ -28,7 +28,7 @@ export async function commandPage<C>(name: string, command: Command<C>, edition:
     title(pageName(name), edition),
     section("NAME", `${roff(pageName(name))} \\- ${roff(command.summary)}`),
     section("SYNOPSIS", synopsis(name, command)),
-    section("DESCRIPTION", paragraphs(command.description ?? `${command.summary}.`)),
+    section("DESCRIPTION", paragraphs(proseOf(command) ?? `${command.summary}.`)),
     words.length > 0 && section("ARGUMENTS", list(words.map(([key, word]) => [argument(key, word), word.summary]))),
     options.length > 0 && section("OPTIONS", optionList(command.options)),
     section("OPTIONS OF EVERY COMMAND", optionList(GLOBAL_OPTIONS)),

@@ -2,6 +2,7 @@
 import { runCommand } from "../bundle/command.ts";
 import { COMMAND_OPTIONS, checkCommandArgs, commandFrom } from "../bundle/command-options.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 
@@ -17,7 +18,7 @@ Ctrl-C and SIGTERM end the remote command: politely, and for certain after 5 sec
 
 --detach prints the id of a job and returns at once. The command runs on whatever becomes of this program, its connection and this machine; runcode jobs logs, wait and kill take the id. It gets no standard input unless --stdin is given: that is read to its end first, 10 MiB at most. --timeout ends the job itself.`,
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     ...COMMAND_OPTIONS,
     detach: { kind: "flag", short: "d", summary: "start it as a job that outlives this program, and print its id" },
   },

@@ -1,5 +1,6 @@
 // `get`: files and trees from the workspace to here.
 import { readyTarget } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { get, getStream, planGet } from "../ssh/transfer/get.ts";
@@ -27,7 +28,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     out: { kind: "string", short: "o", placeholder: "path", summary: "where to; - is stdout", complete: "local" },
     recursive: { kind: "flag", short: "r", summary: "directories with all that is in them" },
     noClobber: { kind: "flag", summary: "fail instead of replacing a file that is there" },
-    workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },
+    workspace: ANOTHER_WORKSPACE,
   },
   rest: "paths that begin with a dash",
   examples: [

@@ -1,6 +1,7 @@
 // `jobs kill`: ends jobs, with all that they started.
 import { askJobs, describeJob } from "../bundle/jobs.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { KILL_SIGNALS, killJob, type Job } from "../ssh/jobs/index.ts";
 
@@ -12,7 +13,7 @@ export default defineCommand({
   description: `Politely first, with KILL after the grace. What a job left in the background when it ended itself is ended as well. Killing twice, or a job that has ended, does no harm.`,
   positionals: { ids: { arity: "some", summary: "ids of jobs, or the beginnings of them" } },
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     signal: {
       kind: "string",
       short: "s",

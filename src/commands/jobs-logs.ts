@@ -1,6 +1,7 @@
 // `jobs logs`: what a job wrote, once or until it ends.
 import { askJobs, describeLogs, followJob, LONG_MS, passLogs, patiently } from "../bundle/jobs.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { jobLogs, type From } from "../ssh/jobs/index.ts";
@@ -14,7 +15,7 @@ With --json both streams are texts, of 1 MiB each at most. next_offset is what t
 With --follow and --json there is one such document on each line; more, which says that there is more to read or to come, is false on the last.`,
   positionals: { id: { arity: "one", summary: "id of a job, or the beginning of one" } },
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     follow: { kind: "flag", short: "f", summary: "go on until the job ends" },
     tail: { kind: "integer", placeholder: "N", min: 0, max: 1_000_000, summary: "begin with the last N lines of each" },
     sinceOffset: { kind: "string", placeholder: "OUT,ERR", summary: "begin at these bytes of stdout and stderr" },

@@ -1,6 +1,7 @@
 // `jobs rm`: forgets jobs that have ended.
 import { askJobs } from "../bundle/jobs.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { removeJobs } from "../ssh/jobs/index.ts";
@@ -11,7 +12,7 @@ export default defineCommand({
     "A job that runs is refused, and then none is removed. Old ones go by themselves; runcode jobs --help says when.",
   positionals: { ids: { arity: "many", summary: "ids of jobs, or the beginnings of them" } },
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     finished: { kind: "flag", summary: "all that do not run any more" },
   },
   examples: [

@@ -2,6 +2,7 @@
 import { describeJob, followJob, LONG_MS, passLogs, patiently, stillRunning, waitJob } from "../bundle/jobs.ts";
 import type { Session } from "../bundle/session.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import type { Job } from "../ssh/jobs/index.ts";
@@ -13,7 +14,7 @@ export default defineCommand({
 A lost connection is made anew, for up to ${LONG_MS / 60_000} minutes.`,
   positionals: { id: { arity: "one", summary: "id of a job, or the beginning of one" } },
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     timeout: { kind: "seconds", placeholder: "TIME", summary: "wait for this long at most; the job runs on" },
     logs: { kind: "flag", summary: "print all that it writes, each stream to its own" },
   },

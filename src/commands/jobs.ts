@@ -1,6 +1,7 @@
 // `jobs`: the commands that were started with `exec --detach`, on one workspace.
 import { askJobs, describeJob } from "../bundle/jobs.ts";
 import { targetSession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { table } from "../cli/output.ts";
 import { defineCommand } from "../context.ts";
 import { KEPT, KEPT_JOBS, listJobs, type Job } from "../ssh/jobs/index.ts";
@@ -15,7 +16,7 @@ Its state is running, exited (with its exit code, 128+n where signal n ended it)
 
 Jobs are kept on the workspace in ~/.runcode/jobs: of each stream the first ${KEPT.head / MIB} MiB and at least the last ${KEPT.tail / MIB} MiB, and of the jobs that have ended the last ${KEPT_JOBS.count}, ${KEPT_JOBS.kilobytes / 1024} MiB altogether. The beginning of an id is enough wherever one is asked for.`,
   options: {
-    workspace: { kind: "string", short: "w", placeholder: "WS", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
     running: { kind: "flag", summary: "only those that run" },
   },
   examples: [

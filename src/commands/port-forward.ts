@@ -1,5 +1,6 @@
 import { allForwards, describeForward, endForwards, mustMayForward } from "../bundle/forwards.ts";
 import { targetSession, readySession } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
@@ -27,7 +28,7 @@ export default defineCommand({
     list: { kind: "flag", summary: "show the forwards and whether they are alive" },
     cancel: { kind: "flag", summary: "end the forwards of these ports, or all" },
     foreground: { kind: "flag", summary: "stay, and end the forwards with Ctrl-C" },
-    workspace: { kind: "string", short: "w", placeholder: "NAME", summary: "another workspace than the attached one" },
+    workspace: ANOTHER_WORKSPACE,
   },
   examples: [
     ["runcode port-forward 5173", "open http://localhost:5173 here"],

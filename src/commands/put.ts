@@ -1,5 +1,6 @@
 // `put`: files and trees from here to the workspace.
 import { readyTarget } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { meter } from "../ssh/transfer/progress.ts";
@@ -31,7 +32,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
   options: {
     recursive: { kind: "flag", short: "r", summary: "directories with all that is in them" },
     noClobber: { kind: "flag", summary: "fail instead of replacing a file that is there" },
-    workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },
+    workspace: ANOTHER_WORKSPACE,
   },
   examples: [
     ["runcode put app.py src/app.py", "one file, under the name it should have"],

@@ -1,5 +1,6 @@
 // `write`: a file on the workspace from stdin or from a file here.
 import { readyTarget } from "../bundle/target.ts";
+import { ANOTHER_WORKSPACE } from "../cli/another-workspace.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { putFile } from "../ssh/transfer/put-file.ts";
@@ -23,7 +24,7 @@ directory, ~/ at the home there.`.trim(),
     },
     append: { kind: "flag", summary: "add to the end of the file that is there" },
     mode: { kind: "string", placeholder: "octal", summary: "its permissions, such as 755" },
-    workspace: { kind: "string", placeholder: "name", summary: "this workspace, not the attached one" },
+    workspace: ANOTHER_WORKSPACE,
   },
   examples: [
     ["echo 'PORT=8080' | runcode write .env --mode 600", "what comes on stdin"],

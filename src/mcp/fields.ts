@@ -1,5 +1,7 @@
 // The kinds of field that the tools' arguments are made of.
 import * as v from "valibot";
+import { texts } from "../protocol/output/fields.ts";
+import Transfer from "../protocol/output/transfer.ts";
 
 export const text = (what: string) => v.pipe(v.string(), v.description(what));
 export const words = (what: string) => v.pipe(v.string(), v.minLength(1, "must not be empty"), v.description(what));
@@ -25,3 +27,9 @@ export const onWorkspace = { workspace: v.pipe(v.string(), v.description("title 
 
 export const remotePath = (what: string) =>
   words(`${what}; a relative one starts at the project directory, ~/ at the home there`);
+
+export const transferred = v.object({
+  ...onWorkspace,
+  ...Transfer.entries,
+  left_out: texts("neither a file nor a directory nor a link"),
+});

@@ -14,6 +14,7 @@ interface Seen {
 const define = commandsOf<Seen>();
 const greet = define({
   summary: "Greet somebody",
+  description: "Says it to one person, or\nto several.\n\nBy these words:\n  ada     her\n  * all   them",
   positionals: { name: { arity: "one", summary: "who" }, others: { arity: "many", summary: "who else" } },
   options: {
     loud: { kind: "flag", short: "l", summary: "loudly" },
@@ -235,6 +236,7 @@ describe("help", () => {
       "-l, --loud",
       "--no-fuss",
       "$ runcode greet ada",
+      "\nSays it to one person, or to several.\n\nBy these words:\n  ada     her\n  * all   them\n",
       "{greeted}",
       "--api-base <URL>",
     ]) {

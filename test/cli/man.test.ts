@@ -49,6 +49,12 @@ testWith("man")("a page shows the options, the examples and what --json prints",
     expect(stdout).toContain(part);
 });
 
+testWith("man")("a paragraph is broken where the page ends, wherever the source broke it", async () => {
+  const { stdout } = await read("runcode-mcp.1");
+  expect(stdout).toMatch(/an\s+agent\s+starts it by itself\. {1,2}Its\s/);
+  expect(stdout).not.toMatch(/\bIts tools\n/);
+});
+
 testWith("man")("text that looks like roff is shown, not obeyed", async () => {
   const command = commandsOf<null>()({
     summary: "Print \\fBback\\fR",

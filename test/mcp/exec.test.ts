@@ -138,6 +138,7 @@ describe("a failure outside the command", () => {
 
   test.each([
     ["a name that no shell can export", { command: "true", env: { "A B": "1" } }],
+    ["a name that holds the sign after it", { command: "true", env: { "A=B": "1" } }],
     ["a NUL", { command: "echo \0" }],
     ["an empty command", { command: "" }],
     ["an empty list", { command: [] }],

@@ -74,6 +74,18 @@ describe("read", () => {
     expect(part.content.endsWith("x\n")).toBe(true);
   });
 
+  test("a directory is not read and a file not looked into, and nobody is told to remove either", async () => {
+    await place("read/kind/file", "x");
+    for (const [tool, args] of [
+      ["read", { path: "read/kind" }],
+      ["glob", { path: "read/kind/file", pattern: "*" }],
+    ] as const) {
+      const { error, hint } = await seat.fails(tool, args);
+      expect([error, hint]).toEqual(["conflict", expect.stringMatching(/glob|directory/)]);
+      expect(hint).not.toMatch(/remove|slash/);
+    }
+  });
+
   test("refuses what is no text, and gives it as base64", async () => {
     const bytes = Buffer.from([0x89, 0x50, 0x00, 0xff, 0x0a, 0x31]);
     await place("read/image.png", bytes);

@@ -25,6 +25,8 @@ export interface Agent {
 
 export interface AgentOptions extends ClientOptions {
   readonly words?: readonly string[];
+  /** A program and its arguments that start the server. */
+  readonly before?: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Directories that the client names when it is asked for its roots. */
@@ -40,11 +42,12 @@ interface ToolResult {
 /** Starts `runcode mcp` in the project directory of the bench's home and connects. */
 export async function agent(
   bench: Bench,
-  { words = [], cwd, env, roots, ...options }: AgentOptions = {},
+  { words = [], before = [], cwd, env, roots, ...options }: AgentOptions = {},
 ): Promise<Agent> {
+  const [command, ...args] = [...before, BINARY, "mcp", ...words] as [string, ...string[]];
   const transport = new StdioClientTransport({
-    command: BINARY,
-    args: ["mcp", ...words],
+    command,
+    args,
     env: { ...bench.env, ...env },
     cwd: cwd ?? path.join(bench.home.dir, "project"),
     stderr: "pipe",

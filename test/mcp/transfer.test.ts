@@ -1,9 +1,13 @@
 // Files between this machine and the workspace by the tools, and the bounds on this side: who asks is a model.
-import { mkdir, readFile, readlink, realpath, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, mkdtemp, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import type { Progress } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bench, type Bench } from "../commands/workspace.ts";
+import { which } from "../harness/index.ts";
 import { agent, type Agent } from "./fixture.ts";
 
 let home: Bench;
@@ -187,6 +191,21 @@ describe("the bounds on this machine", () => {
     }
   });
 
+  test("a tilde is the home, in what a person allows and in what a model asks for", async () => {
+    await mkdir(path.join(home.home.dir, "named"));
+    await writeFile(path.join(home.home.dir, "named/f"), "named\n");
+    const own = await agent(home, { words: ["--allow-path", "~/named"] });
+    try {
+      await own.ok("connect", { workspace: "desk" });
+      await own.ok("put", { local_paths: ["~/named/f"], path: "tilde/" });
+      expect(await readFile(there("tilde/f"), "utf8")).toBe("named\n");
+      for (const file of ["~/outside", "~", "~/named/../outside"])
+        expect(await own.fails("get", { paths: ["get/a"], local_path: file })).toMatchObject({ error: "forbidden" });
+    } finally {
+      await own.close();
+    }
+  });
+
   test("what is kept secret here stays, whoever allows the folder that holds it", async () => {
     const own = await agent(home, { words: ["--allow-path", home.home.dir] });
     try {
@@ -205,3 +224,106 @@ describe("the bounds on this machine", () => {
     }
   });
 });
+
+describe("a workspace that takes its time, while another call changes what is here", () => {
+  let slow: Bench;
+  let own: Agent;
+  let [here, project, gate, reached] = ["", "", "", ""];
+  beforeAll(async () => {
+    const programs = await mkdtemp(path.join(os.tmpdir(), "rc-slow-"));
+    for (const name of ["stat", "tar"]) {
+      const waits = "if [ -e ~/gate ]; then : > ~/reached; while [ -e ~/gate ]; do sleep 0.05; done; fi";
+      await writeFile(path.join(programs, name), `#!/bin/sh\n${waits}\nexec ${which(name)} "$@"\n`, { mode: 0o755 });
+    }
+    slow = await bench({ PATH: `${programs}:${process.env["PATH"]}` });
+    await slow.workspace("slow");
+    own = await agent(slow);
+    here = await realpath(path.join(slow.home.dir, "project"));
+    project = (await own.ok<{ workdir: string }>("connect", { workspace: "slow" })).workdir;
+    const there = (await slow.ok(["exec", "--home", "--", "pwd -P"])).stdout.trim();
+    [gate, reached] = [path.join(there, "gate"), path.join(there, "reached")];
+    await mkdir(path.join(slow.home.dir, "private"));
+    await writeFile(path.join(slow.home.dir, "private/key"), "key\n");
+    return () => rm(programs, { recursive: true });
+  });
+  afterAll(async () => {
+    await own.close();
+    await slow.close();
+  });
+
+  /** Calls the tool, and does `meanwhile` once the workspace has been asked and before it answers. */
+  async function late(tool: string, args: Record<string, unknown>, meanwhile: () => Promise<void>) {
+    await writeFile(gate, "");
+    await rm(reached, { force: true });
+    try {
+      const called = own.client.callTool({ name: tool, arguments: args });
+      await expect.poll(() => existsSync(reached), { timeout: 30_000 }).toBe(true);
+      await meanwhile();
+      await rm(gate);
+      return await called;
+    } finally {
+      await rm(gate, { force: true });
+    }
+  }
+  const forbidden = { isError: true, content: [{ text: expect.stringContaining('"forbidden"') as string }] };
+
+  test("cannot have a file written through a link that came after the look", async () => {
+    await writeFile(path.join(project, "a"), "stolen\n");
+    const outside = path.join(slow.home.dir, "private/key");
+    const got = await late("get", { paths: ["a"], local_path: "late" }, () =>
+      symlink(outside, path.join(here, "late")),
+    );
+    expect(got).toMatchObject(forbidden);
+    expect(await readFile(outside, "utf8")).toBe("key\n");
+  });
+
+  test("cannot have a tree made in a directory that such a link leads to", async () => {
+    await mkdir(path.join(project, "t"));
+    await writeFile(path.join(project, "t/key"), "stolen\n");
+    const there = path.join(slow.home.dir, "private");
+    const args = { paths: ["t"], local_path: "later/tree", recursive: true };
+    expect(await late("get", args, () => symlink(there, path.join(here, "later")))).toMatchObject(forbidden);
+    expect(existsSync(path.join(there, "tree"))).toBe(false);
+  });
+
+  test("gets such a link as a link, and not what it leads to", async () => {
+    await writeFile(path.join(here, "filler"), Buffer.alloc(16 * 1024 * 1024, "x"));
+    await writeFile(path.join(here, "swapped"), "mine\n");
+    const args = { local_paths: ["filler", "swapped"], path: "taken/", recursive: true };
+    const put = await late("put", args, async () => {
+      await rm(path.join(here, "swapped"));
+      await symlink(path.join(slow.home.dir, "private"), path.join(here, "swapped"));
+    });
+    expect(put.isError).toBeFalsy();
+    expect((await lstat(path.join(project, "taken/swapped"))).isSymbolicLink()).toBe(true);
+  });
+});
+
+const mayMount = ((): boolean => {
+  try {
+    execFileSync("unshare", ["-m", "true"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+test.skipIf(!mayMount)(
+  "what is kept secret is known under another path as well (a mount, which wants root; another case of its letters where there is none)",
+  async () => {
+    await mkdir(local("alias"));
+    await writeFile(path.join(home.home.dir, ".ssh/other"), "key\n");
+    const ssh = path.join(home.home.dir, ".ssh");
+    const mounted = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+    const own = await agent(home, { before: ["unshare", "-m", "sh", "-c", mounted, "sh", ssh, local("alias")] });
+    try {
+      await own.ok("connect", { workspace: "desk" });
+      for (const args of [{ local_paths: ["alias/other"] }, { local_paths: ["alias"], recursive: true }])
+        expect(await own.fails("put", { ...args, path: "x" })).toMatchObject({ error: "forbidden" });
+      expect(await own.fails("get", { paths: ["get/a"], local_path: "alias/new" })).toMatchObject({
+        error: "forbidden",
+      });
+    } finally {
+      await own.close();
+    }
+  },
+);

@@ -75,6 +75,16 @@ describe("the manifests", () => {
   });
 });
 
+test("the servers' lines end in a command that the program has and that help shows", async () => {
+  for (const file of [".mcp.json", "codex.mcp.json"]) {
+    const { args } = (await json<Servers>(PLUGIN, file)).mcpServers.runcode;
+    // Codex's is a line for a shell, which another test runs.
+    const name = file === ".mcp.json" ? args[0] : /\b(\w+)['"]?$/.exec(args.join(" "))?.[1];
+    const found = find(COMMANDS, name ?? "", []);
+    expect([file, name, found?.name, found?.entry.hidden]).toEqual([file, "mcp", "mcp", undefined]);
+  }
+});
+
 describe("the skill", () => {
   test("has the name of its folder, and a description as long as agents read", async () => {
     const { name, description } = frontMatter(await skill());

@@ -325,6 +325,19 @@ describe("a tree", () => {
     expect(Object.keys(tree(here("back")))).toEqual(["f"]);
   });
 
+  test("of several roots follows the links that were named, under their own names", async () => {
+    writeFileSync(here("f"), "f");
+    mkdirSync(here("d"));
+    writeFileSync(here("d/g"), "g");
+    symlinkSync("f", here("to-file"));
+    symlinkSync("d", here("to-dir"));
+    await p.ok(["put", "-r", "to-file", "to-dir/", "linked"]);
+    expect(tree(there("linked"))).toMatchObject({ "to-file": expect.stringMatching(/^file .* f$/) as string });
+    expect(readFileSync(there("linked/to-dir/g"), "utf8")).toBe("g");
+    await p.ok(["put", "-r", "to-dir", "alone"]);
+    expect(readFileSync(there("alone/g"), "utf8")).toBe("g");
+  });
+
   test("of 5,000 files arrives whole, in lists of several thousand", async () => {
     mkdirSync(here("src"));
     for (let i = 0; i < 5000; i++) writeFileSync(here(`src/f${i}`), `${i}`);

@@ -27,7 +27,18 @@ const input = v.strictObject({
     "expected a shell line or a list of words",
   ),
   cwd: v.exactOptional(words("the directory to run in: absolute, ~/…, or from the project directory")),
-  env: v.exactOptional(v.pipe(v.record(v.string(), v.string()), v.description("variables for the command"))),
+  env: v.exactOptional(
+    v.pipe(
+      v.record(
+        v.pipe(
+          v.string(),
+          v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected letters, digits and underscores, no digit first"),
+        ),
+        v.string(),
+      ),
+      v.description("variables for the command"),
+    ),
+  ),
   stdin: v.exactOptional(text("what it reads on standard input; without it end-of-file")),
   timeout_ms: v.exactOptional(
     v.pipe(v.number(), v.integer(), v.minValue(1), v.description("end the command after this long; without it never")),

@@ -4,9 +4,7 @@ import { get, planGet } from "../../ssh/transfer/get.ts";
 import { size } from "../../ssh/transfer/progress.ts";
 import type { Transferred } from "../../ssh/transfer/put.ts";
 import { remotePath as parsePath } from "../../ssh/transfer/remote-path.ts";
-import { texts } from "../../protocol/output/fields.ts";
-import Transfer from "../../protocol/output/transfer.ts";
-import { flag, onWorkspace, remotePath, words, workspace } from "../fields.ts";
+import { flag, remotePath, transferred, words, workspace } from "../fields.ts";
 import { defineTool, REPLACES } from "../tool.ts";
 
 export default defineTool({
@@ -24,11 +22,7 @@ To look into a file, read it instead.`,
     no_clobber: flag("fail where a file is there already"),
     workspace,
   }),
-  output: v.object({
-    ...onWorkspace,
-    ...Transfer.entries,
-    left_out: texts("neither a file nor a directory nor a link"),
-  }),
+  output: transferred,
   async run({ paths, local_path: local, recursive, no_clobber: keep, workspace }, call) {
     const begun = call.clock.now();
     const steps = planGet(paths.map(parsePath), call.local.resolve(local, false), { recursive, keep }).map((step) => ({
@@ -51,6 +45,8 @@ To look into a file, read it instead.`,
             total === undefined ? undefined : before + total,
           ),
         onSkip: (path: string) => void skipped.push(path),
+        // Another call may have put a link there while the workspace took its time to answer this one.
+        allow: (place: string) => call.local.resolve(place, recursive),
       };
       done.push(await get(session, step, recursive, options));
     }

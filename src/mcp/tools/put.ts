@@ -3,9 +3,7 @@ import { readySession } from "../../bundle/target.ts";
 import { size } from "../../ssh/transfer/progress.ts";
 import { planPut, put } from "../../ssh/transfer/put.ts";
 import { remotePath as parsePath } from "../../ssh/transfer/remote-path.ts";
-import { texts } from "../../protocol/output/fields.ts";
-import Transfer from "../../protocol/output/transfer.ts";
-import { flag, onWorkspace, remotePath, words, workspace } from "../fields.ts";
+import { flag, remotePath, transferred, words, workspace } from "../fields.ts";
 import { defineTool, REPLACES } from "../tool.ts";
 
 export default defineTool({
@@ -23,11 +21,7 @@ the client's roots, or the directory it was started in.`,
     no_clobber: flag("fail where a file is there already"),
     workspace,
   }),
-  output: v.object({
-    ...onWorkspace,
-    ...Transfer.entries,
-    left_out: texts("neither a file nor a directory nor a link"),
-  }),
+  output: transferred,
   async run({ local_paths: locals, path, recursive, no_clobber: keep, workspace }, call) {
     const begun = call.clock.now();
     const allowed = locals.map((local) => call.local.resolve(local, recursive).replace(/(?<=.)[/\\]$/, ""));

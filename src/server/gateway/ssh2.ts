@@ -4,7 +4,7 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Connection as Client, Session } from "ssh2";
+import type { Connection as Client } from "ssh2";
 
 export interface RawEnd {
   readonly id: number;
@@ -108,7 +108,6 @@ export interface Link {
 const raw = (client: Client): RawClient => client as unknown as RawClient;
 
 export const socketOf = (client: Client): Socket => raw(client)._sock;
-export const rawSession = (session: Session): RawSession => session as unknown as RawSession;
 
 const isSession = (entry: Entry): entry is RawSession => typeof entry === "object" && "_chanInfo" in entry;
 

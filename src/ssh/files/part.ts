@@ -30,7 +30,7 @@ export interface Part {
 const COUNTED = 64 * 1024 * 1024;
 
 /** Of a file, or the failing answer. */
-export const MUST_BE_READABLE = `
+const MUST_BE_READABLE = `
 [ ! -d "$D" ] || fail directory
 [ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
 [ -f "$D" ] || fail special
@@ -71,6 +71,12 @@ export function readPart(output: Buffer, asked: Asked): Part {
   return { size: Number(size), lines: /^\d+$/.test(lines) ? Number(lines) : null, bytes: rest };
 }
 
+/** Where something of another kind stands. What a transfer would say of it, to remove it first, is no advice to a reader. */
+const OTHER_KIND: Readonly<Record<string, string>> = {
+  directory: "look into it with glob",
+  file: "give the directory that it is in",
+};
+
 /** Takes an answer's word; gives its line and what follows it. Throws what the failing answer says, else `ssh_failed`. */
 export function firstLine(output: Buffer, word: string, { key, from, workdir }: Asked): { line: string; rest: Buffer } {
   const mark = `runcode-${word} ${key} `;
@@ -78,6 +84,8 @@ export function firstLine(output: Buffer, word: string, { key, from, workdir }: 
   const end = start < 0 ? -1 : output.indexOf("\n", start);
   if (end >= 0) return { line: output.toString("utf8", start + mark.length, end), rest: output.subarray(end + 1) };
   const answer = findAnswer(output.toString("utf8"), key);
+  const hint = answer && OTHER_KIND[answer.word];
+  if (hint) throw new RuncodeError("conflict", `${from.shown} is a ${answer.word} on the workspace`, { hint });
   if (answer) throw answerError(answer, from.shown, workdir);
   throw new RuncodeError("ssh_failed", `the workspace gave no answer about ${from.shown}`, { phase: "remote" });
 }

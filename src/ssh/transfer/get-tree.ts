@@ -14,6 +14,8 @@ import { unpack, type Unpacked, type UnpackOptions } from "./unpack.ts";
 export interface GetTreeOptions extends Omit<UnpackOptions, "onHash"> {
   /** Replace nothing. */
   readonly keep: boolean;
+  /** As `TransferOptions` has it. */
+  readonly allow?: (place: string) => string;
 }
 
 /** Of start-up files before the first line of ours, and of one line of ours, in bytes. */
@@ -30,7 +32,7 @@ export async function getTree(
   place: string,
   options: GetTreeOptions,
 ): Promise<(Unpacked & { readonly verified: boolean }) | null> {
-  const { signal, keep } = options;
+  const { signal, keep, allow = (file) => file } = options;
   const key = newKey();
   const remote = spawnScript(target, GET_TREE, [key, target.workdir, from.path], { stdin: false, signal });
   const bytes = new ByteReader(remote.stdout);
@@ -38,7 +40,7 @@ export async function getTree(
   let staging: ReturnType<typeof stageTree> | undefined;
   try {
     if (!(await head(bytes, key, remote.ended, from, target.workdir))) return null;
-    staging = stageTree(place, key, { keep });
+    staging = stageTree(allow(place), key, { keep });
     const unpacked = await unpack(bytes, staging.dir, { ...options, onHash: (hash) => comparison.ours(hash) });
     const word = await list(bytes, key, comparison);
     const ended = await remote.ended;

@@ -47,13 +47,13 @@ export async function get(
     const tree = await getTree(target, from, place, options);
     if (tree) return tree;
   }
-  const { signal, keep, onProgress } = options;
+  const { signal, keep, onProgress, allow = (file) => file } = options;
   let file: LocalFile | undefined;
   try {
     const sink = {
       isFile: true,
       open: (_: unknown, key: string) => {
-        file = createFile(placeFile(place, { keep }), key);
+        file = createFile(placeFile(allow(place), { keep }), key);
         return file.fd;
       },
       write: (chunk: Uint8Array) => file?.write(chunk),

@@ -95,7 +95,7 @@ function position(fd: number): number {
 }
 
 /** Hashes a file from its beginning to its end without moving its position. Throws RuncodeError `io`. */
-export async function hashWhole(fd: number, signal: AbortSignal): Promise<Sent> {
+async function hashWhole(fd: number, signal: AbortSignal): Promise<Sent> {
   const follower = new Follower(fd);
   while (follower.step() > 0) {
     signal.throwIfAborted();

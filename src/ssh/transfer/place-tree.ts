@@ -17,7 +17,7 @@ export interface Staging {
 }
 
 /** Throws RuncodeError `conflict` where a tree cannot go; nothing is made. */
-export function checkTreePlace(place: string): void {
+function checkTreePlace(place: string): void {
   const stat = attempt(place, () => statSync(place, { throwIfNoEntry: false }));
   const link = stat === undefined && lstatSync(place, { throwIfNoEntry: false }) !== undefined;
   if (link) throw new RuncodeError("conflict", `${place} is a symbolic link that leads nowhere`);

@@ -1,5 +1,7 @@
 // `put` as a whole: what goes where, by the words of the command line alone, and then one file or one archive.
+import { realpathSync } from "node:fs";
 import path from "node:path";
+import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { SshTarget } from "../target.ts";
 import { putLargeFile, LARGE } from "./large-file.ts";
@@ -26,6 +28,8 @@ export interface TransferOptions {
   readonly onProgress: (bytes: number, total?: number, files?: number) => void;
   /** Told of what is left out. */
   readonly onSkip: (path: string) => void;
+  /** Takes a local path of `get` at the moment in which it is used; gives the one to use, or throws. Without it every path may be used. */
+  readonly allow?: (place: string) => string;
 }
 
 export interface Transferred {
@@ -53,7 +57,7 @@ export function planPut(locals: readonly string[], to: RemotePath, recursive: bo
   const file = openFile(only);
   if (file) return { to: place, file, total: Number(file.stat.size), close: () => file.close() };
   mustBeRecursive(only, recursive);
-  return { to: place, roots: [{ name: Buffer.alloc(0), path: bytesOf(only) }], close: () => {} };
+  return { to: place, roots: [{ name: Buffer.alloc(0), path: realOf(only) }], close: () => {} };
 }
 
 function planSeveral(locals: readonly string[], to: RemotePath, recursive: boolean): PutPlan {
@@ -66,7 +70,7 @@ function planSeveral(locals: readonly string[], to: RemotePath, recursive: boole
     const file = openFile(local);
     if (file) file.close();
     else mustBeRecursive(local, recursive);
-    return { name: Buffer.from(name), path: bytesOf(local) };
+    return { name: Buffer.from(name), path: realOf(local) };
   });
   mustDiffer(roots.map(({ name }) => name.toString()));
   return { to, roots, close: () => {} };
@@ -104,9 +108,13 @@ export async function put(
   return { files: 1, ...sent };
 }
 
-/** Without the slashes at its end, which would double in the paths below it. */
-function bytesOf(local: string): Buffer {
-  return Buffer.from(local.replace(/(?<=.)\/+$/, ""));
+/** A link that was named is followed now and never again: what has the name when it is read may lead elsewhere. Throws RuncodeError `io`. */
+function realOf(local: string): Buffer {
+  try {
+    return realpathSync.native(local, { encoding: "buffer" });
+  } catch (cause) {
+    throw ioError(`cannot look at ${local}`, cause);
+  }
 }
 
 /** The last name of a local path; null for `.`, `..` and a root, whose content is meant. */

@@ -1,6 +1,6 @@
 // A tree on this machine, as the entries of an archive. Names are bytes, as the kernel has them; links are entries and are
-// never followed, except one that was named itself.
-import { lstatSync, readdirSync, readlinkSync, statSync, type BigIntStats } from "node:fs";
+// never followed.
+import { lstatSync, readdirSync, readlinkSync, type BigIntStats } from "node:fs";
 import { errno, ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { Entry } from "./archive/entry.ts";
@@ -8,6 +8,7 @@ import type { Entry } from "./archive/entry.ts";
 export interface Root {
   /** Its place in the tree that comes into being; empty for the tree itself. */
   readonly name: Buffer;
+  /** No link, or the link itself is meant. */
   readonly path: Buffer;
 }
 
@@ -28,11 +29,11 @@ export function join(a: Buffer, b: Buffer): Buffer {
  * devices. One directory's names are held at a time and level. Throws RuncodeError `not_found`, `io`.
  */
 export function* walk(roots: readonly Root[], skip: (path: string) => void): Generator<Found> {
-  for (const root of roots) yield* visit(root.path, root.name, true, skip);
+  for (const root of roots) yield* visit(root.path, root.name, skip);
 }
 
-function* visit(path: Buffer, name: Buffer, named: boolean, skip: (path: string) => void): Generator<Found> {
-  const stat = attempt(path, () => (named ? statSync : lstatSync)(path, { bigint: true }));
+function* visit(path: Buffer, name: Buffer, skip: (path: string) => void): Generator<Found> {
+  const stat = attempt(path, () => lstatSync(path, { bigint: true }));
   if (stat.isFile()) yield found(path, name, "file", stat);
   else if (stat.isSymbolicLink()) {
     yield found(
@@ -45,7 +46,7 @@ function* visit(path: Buffer, name: Buffer, named: boolean, skip: (path: string)
   } else if (stat.isDirectory()) {
     yield found(path, name, "directory", stat);
     const names = attempt(path, () => readdirSync(path, { encoding: "buffer" }));
-    for (const each of names) yield* visit(join(path, each), join(name, each), false, skip);
+    for (const each of names) yield* visit(join(path, each), join(name, each), skip);
   } else skip(path.toString());
 }
 
