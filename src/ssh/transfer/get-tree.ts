@@ -5,7 +5,7 @@ import type { SshTarget } from "../target.ts";
 import { answerError, findAnswer, noAnswer } from "./answer.ts";
 import { ByteReader } from "./archive/bytes.ts";
 import { Comparison } from "./comparison.ts";
-import { stageTree } from "./place-tree.ts";
+import { stageTree, type Staging } from "./place-tree.ts";
 import type { RemotePath } from "./remote-path.ts";
 import { newKey } from "./trailer.ts";
 import { GET_TREE } from "./tree-scripts.ts";
@@ -14,6 +14,8 @@ import { unpack, type Unpacked, type UnpackOptions } from "./unpack.ts";
 export interface GetTreeOptions extends Omit<UnpackOptions, "onHash"> {
   /** Replace nothing. */
   readonly keep: boolean;
+  /** This program's cache: see local-part.ts. */
+  readonly cache: string;
 }
 
 /** Of start-up files before the first line of ours, and of one line of ours, in bytes. */
@@ -30,15 +32,15 @@ export async function getTree(
   place: string,
   options: GetTreeOptions,
 ): Promise<(Unpacked & { readonly verified: boolean }) | null> {
-  const { signal, keep } = options;
+  const { signal, keep, cache } = options;
   const key = newKey();
   const remote = spawnScript(target, GET_TREE, [key, target.workdir, from.path], { stdin: false, signal });
   const bytes = new ByteReader(remote.stdout);
   const comparison = new Comparison();
-  let staging: ReturnType<typeof stageTree> | undefined;
+  let staging: Staging | undefined;
   try {
     if (!(await head(bytes, key, remote.ended, from, target.workdir))) return null;
-    staging = stageTree(place, key, { keep });
+    staging = await stageTree(place, key, { keep, cache });
     const unpacked = await unpack(bytes, staging.dir, { ...options, onHash: (hash) => comparison.ours(hash) });
     const word = await list(bytes, key, comparison);
     const ended = await remote.ended;

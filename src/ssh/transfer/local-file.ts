@@ -16,6 +16,7 @@ import {
 import path from "node:path";
 import { errno, ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import { localPart } from "./local-part.ts";
 
 export interface LocalFile {
   readonly fd: number;
@@ -61,9 +62,8 @@ export function makeParents(file: string): void {
   }
 }
 
-/** Takes a path from `placeFile` and the transfer's key. Throws RuncodeError `io`. */
-export function createFile(file: string, key: string): LocalFile {
-  const fresh = path.join(path.dirname(file), `.runcode-${key}.part`);
+/** Takes a path from `placeFile`, the transfer's key and this program's cache. Throws RuncodeError `io`. */
+export async function createFile(file: string, key: string, cache: string): Promise<LocalFile> {
   const what = `cannot write ${file}`;
   const attempt = <T>(work: () => T): T => {
     try {
@@ -73,9 +73,15 @@ export function createFile(file: string, key: string): LocalFile {
     }
   };
   makeParents(file);
-  const fd = attempt(() =>
-    openSync(fresh, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
-  );
+  const part = await localPart(path.dirname(file), key, cache);
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  let fd: number;
+  try {
+    fd = attempt(() => openSync(part.path, flags, 0o600));
+  } catch (error) {
+    part.release();
+    throw error;
+  }
   let open = true;
   let named = false;
   const shut = (): void => {
@@ -93,13 +99,14 @@ export function createFile(file: string, key: string): LocalFile {
         fchmodSync(fd, mode & 0o777);
         futimesSync(fd, mtime, mtime);
         shut();
-        renameSync(fresh, file);
+        renameSync(part.path, file);
       });
       named = true;
     },
     close() {
       shut();
-      if (!named) rmSync(fresh, { force: true });
+      if (!named) rmSync(part.path, { force: true });
+      part.release();
     },
   };
 }
