@@ -9,6 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { build } from "../scripts/build.ts";
 import { ROOT, testServer } from "../test/harness/index.ts";
+import { benchContainers } from "./containers.ts";
 import { idleMemory, twoHundred } from "./crowd.ts";
 import { measure, table, type Measured } from "./measure.ts";
 import { rows, type Bed } from "./rows.ts";
@@ -51,6 +52,7 @@ try {
   for (const row of rows(bed)) if (wanted(row.what)) await keep(measure(row, rounds));
   if (wanted("200 sessions at once")) await keep(twoHundred(bed, rounds));
   if (wanted("memory per idle session")) await keep(idleMemory(bed));
+  await benchContainers(dir, rounds, wanted, keep);
 } finally {
   await sshd.close();
   await server.close();

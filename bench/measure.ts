@@ -62,11 +62,11 @@ export async function measure(row: Row, rounds: number): Promise<Measured> {
 /** Runs a program to its end and fails loudly unless it exits 0, so that nothing broken is ever measured. */
 export async function sh(
   argv: readonly string[],
-  options: { env?: Record<string, string>; stdin?: string; cwd?: string } = {},
+  options: { env?: Record<string, string>; stdin?: string; cwd?: string; out?: string } = {},
 ): Promise<void> {
   const child = Bun.spawn([...argv], {
     stdin: options.stdin === undefined ? "ignore" : Bun.file(options.stdin),
-    stdout: "ignore",
+    stdout: options.out === undefined ? "ignore" : Bun.file(options.out),
     stderr: "pipe",
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -39,7 +39,7 @@ async function check(...argv: string[]): Promise<void> {
 async function vitest(paths: readonly string[], as?: string): Promise<Counts> {
   const report = path.join(scratch, `report-${as ?? "self"}.json`);
   const dir = as === undefined ? root : await copyFor(as);
-  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`];
+  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`, "RUNCODE_TEST_ENGINES=none"];
   const argv = [
     ...become,
     process.execPath,

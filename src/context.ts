@@ -46,6 +46,8 @@ export interface Context {
   /** The active control plane with a token that is not stored yet. Throws `unauthorized` when no header can hold it. */
   apiWith(token: string): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
+  /** The container engines that this machine can reach, and whether they answer. */
+  engines(): Promise<readonly { readonly url: string; readonly answers: boolean; readonly detail: string }[]>;
   /** The same with nothing built yet: for a command that lives long, so that a login or another profile meanwhile counts. */
   anew(): Context;
 }

@@ -140,8 +140,13 @@ function buildContext(
       return tokenStore({ configDir: paths.config, flag: flags.token, env, keychain });
     }),
     api: lazy(async () => {
-      const { apiBase } = await context.settings();
-      const found = await (await context.tokens()).get(apiBase);
+      // The module that will be asked for next is loaded meanwhile.
+      const [{ apiBase }, tokens] = await Promise.all([
+        context.settings(),
+        context.tokens(),
+        import("./api/client.ts"),
+      ]);
+      const found = await tokens.get(apiBase);
       if (!found)
         throw new RuncodeError("no_token", `there is no token for ${apiBase}`, { hint: "run: runcode login" });
       return context.apiWith(found.token);
@@ -172,6 +177,10 @@ function buildContext(
         clock: systemClock,
         api: () => context.api(),
       });
+    }),
+    engines: lazy(async () => {
+      const { surveyEngines } = await import("./server/engine/survey.ts");
+      return await surveyEngines(null, { env, home: paths.home });
     }),
   };
   return context;

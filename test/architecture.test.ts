@@ -48,7 +48,8 @@ const RULES: Record<string, [allowed: string[], why: string]> = {
     "the owner's tokens are made on the server's own machine, in its own store",
   ],
   "server/store": [["protocol", "platform"], "the store and the sandboxes never see each other"],
-  "server/sandboxes": [["protocol", "platform"], "a driver knows nothing of accounts, keys or HTTP"],
+  "server/engine": [["protocol", "platform"], "an engine's client knows nothing of what is run on it"],
+  "server/sandboxes": [["server/engine", "protocol", "platform"], "a driver knows nothing of accounts, keys or HTTP"],
   "server/workspaces": [
     ["server/store", "server/sandboxes", "protocol", "platform"],
     "the lifecycle rules sit above store and sandboxes and below HTTP and SSH",

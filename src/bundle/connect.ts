@@ -38,10 +38,9 @@ const LONGEST_PAUSE_MS = 3000;
 export async function connectWorkspace(deps: TargetDeps, name: string, options: ConnectOptions): Promise<Connected> {
   const { clock, signal } = deps;
   const deadline = clock.now() + options.timeoutMs;
-  const sessions = await deps.sessions();
-  // What is needed next is loaded while the control plane thinks.
-  void sessions.prepare();
-  const api = await deps.api();
+  // What minting takes is loaded while the control plane thinks.
+  void Promise.allSettled([import("./mint.ts"), import("bun:sqlite")]);
+  const [api, sessions] = await Promise.all([deps.api(), deps.sessions()]);
   const workspace = mustBeConnectable(await targetWorkspace(deps, name));
   const started = await makeRunning(api, workspace, deps, options);
   options.onPhase?.(`Preparing a session for ${workspace.title}`);

@@ -37,6 +37,8 @@ export interface HealthDeps {
   tokens(): Promise<TokenStore>;
   api(): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
+  /** The container engines of this machine, for those who serve from it. */
+  engines(): Promise<readonly { readonly url: string; readonly answers: boolean; readonly detail: string }[]>;
 }
 
 /** For each step over the network, in milliseconds. */
@@ -71,6 +73,7 @@ export async function checkHealth(deps: HealthDeps): Promise<readonly Check[]> {
     guarded("cache", () => cacheCheck(deps)),
     guarded("control-path", () => controlPathCheck(deps, session)),
     guarded("path", () => pathCheck(deps)),
+    guarded("engine", () => engineCheck(deps)),
   ];
   const steps = await reach;
   const network = (steps ?? STEPS.map((name) => [name, skip("the base has to be mended first")] as const)).map(
@@ -258,6 +261,15 @@ async function pathCheck({ self, env, platform }: HealthDeps): Promise<Outcome> 
       : bad("warn", `the shell finds ${other} first`, `rm ${other}`);
   }
   return ok(program);
+}
+
+/** Only `runcode serve --driver docker` wants one, so that none is no fault; one that is there and silent may be. */
+async function engineCheck(deps: HealthDeps): Promise<Outcome> {
+  const found = await deps.engines();
+  if (found.length === 0) return skip("there is no container engine; only serve --driver docker wants one");
+  const detail = found.map((engine) => engine.detail).join("; ");
+  if (found.some(({ answers }) => answers)) return ok(detail);
+  return bad("warn", detail, "start it, or name another one in DOCKER_HOST");
 }
 
 async function latestSession(deps: HealthDeps): Promise<Session | null> {

@@ -42,8 +42,6 @@ export interface Attachment {
 export interface Sessions {
   /** The control plane whose sessions these are. */
   readonly apiBase: string;
-  /** Loads what minting takes, for callers who wait for something else meanwhile. */
-  prepare(): Promise<void>;
   /** The cached session, without the network, whether expired or not; null when there is none or it is damaged. */
   cached(workspaceId: number): Promise<Session | null>;
   /**

@@ -48,9 +48,6 @@ export function cachedSessions(deps: SessionsDeps): Sessions {
     apiBase,
     cached: read,
     dirOf: async (id) => dirOf(id),
-    prepare: async () => {
-      await Promise.allSettled([import("./mint.ts"), import("bun:sqlite")]);
-    },
     async ensure(id, options: EnsureOptions = {}) {
       if (options.force !== true) {
         const session = await read(id);

@@ -6,7 +6,7 @@ export default defineCommand({
   summary: "Find what is wrong, and say which command mends it",
   description:
     "Looks at the OpenSSH client, the control plane (name, connection, certificate, clock), the token, the gateway, the aliases of " +
-    "config-ssh, the cache and the PATH. Changes nothing, takes seconds, and works without a network.",
+    "config-ssh, the cache, the PATH and the container engines of this machine. Changes nothing, takes seconds, and works without a network.",
   examples: [["runcode doctor", "before asking anybody for help"]],
   schema: () => import("../protocol/output/doctor.ts"),
   async run(_, context) {

@@ -26,8 +26,26 @@ export default defineCommand({
     driver: {
       kind: "string",
       placeholder: "NAME[,NAME]",
-      summary: "namespace, process or both, the default first (default: the most isolated that works, alone)",
+      summary:
+        "namespace, process, docker or several, the default first (default: namespace where it works, else process)",
     },
+    engine: {
+      kind: "string",
+      placeholder: "URL",
+      summary: "the container engine of the docker driver: unix://, tcp:// or ssh:// (default: as docker finds it)",
+    },
+    image: {
+      kind: "string",
+      placeholder: "IMAGE",
+      summary: "what a workspace of the docker driver is made from by default",
+    },
+    engineNetwork: {
+      kind: "string",
+      placeholder: "NAME",
+      summary: "the engine's network for workspaces (default: the engine's own default; none is one, too)",
+    },
+    dropCapabilities: { kind: "flag", summary: "root in a container keeps no capability at all" },
+    readOnlyRoot: { kind: "flag", summary: "everything in a container but its home, /tmp and /run is read-only" },
     tlsCert: { kind: "string", placeholder: "FILE", summary: "certificate chain, PEM" },
     tlsKey: { kind: "string", placeholder: "FILE", summary: "its private key, PEM" },
     behindProxy: { kind: "flag", summary: "a proxy in front of --http ends TLS" },
@@ -43,6 +61,7 @@ export default defineCommand({
       "runcode serve --http 0.0.0.0:443 --tls-cert c.pem --tls-key k.pem --public-url https://rc.example.org",
       "for a team",
     ],
+    ["runcode serve --driver docker,namespace --image IMAGE", "workspaces in containers, or without on request"],
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
   schema: () => import("../protocol/output/serve.ts"),
@@ -66,10 +85,14 @@ export default defineCommand({
           text: `no server runs in ${dir.root}`,
           exit: 3,
         };
-      const { process_start: _, ...facts } = state;
+      const { process_start: _, engine, ...facts } = state;
+      const { surveyEngines } = await import("../server/engine/survey.ts");
+      const engines = await surveyEngines(engine ?? null, { env: context.env, home: context.paths.home });
+      const lines = [`pid ${state.pid} since ${state.since}`, addresses(state), `drivers ${state.drivers.join(", ")}`];
+      const found = engines.map(({ detail }) => `engine ${detail}`);
       return {
-        json: { running: true as const, ...facts },
-        text: `pid ${state.pid} since ${state.since}\n${addresses(state)}`,
+        json: { running: true as const, ...facts, engines: [...engines] },
+        text: [...lines, ...found].join("\n"),
       };
     }
     if (args.stop) {

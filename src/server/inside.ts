@@ -9,4 +9,6 @@ export interface InsideCommand {
 export const INSIDE: Readonly<Record<string, () => Promise<InsideCommand>>> = {
   "sftp-server": () => import("./gateway/sftp/main.ts"),
   "sandbox-relay": () => import("./sandboxes/relay.ts"),
+  "sandbox-agent": () => import("./sandboxes/inside/agent.ts"),
+  "sandbox-hold": () => import("./sandboxes/inside/hold.ts"),
 };

@@ -71,7 +71,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     closers.push(() => store.close());
-    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers);
+    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
 
     let endpoints: Endpoints | undefined;
     const plane = createControlPlane({
@@ -142,6 +142,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       ssh: facts.ssh,
       data_dir: facts.data_dir,
       drivers: [...facts.drivers],
+      engine: config.engine.address,
     });
     closers.push(() => removeState(dir));
     log(`serving: http ${own}, ssh ${ssh.host}:${ssh.port}, data ${dir.root}`);

@@ -112,6 +112,9 @@ describe.each(["bash", "zsh"] as const)("the Tab key in %s", (shell) => {
   describeWith("zsh", shell)("on a terminal", () => {
     const rows: [string, string | RegExp][] = [
       ["runcode config-s", "runcode config-ssh "],
+      ["runcode jobs ki", "runcode jobs kill "],
+      ["runcode jobs kill --gra", "runcode jobs kill --grace "],
+      ["runcode create demo --flav", "runcode create demo --flavor "],
       ["runcode connect de", "runcode connect demo "],
       ["runcode get --workspace de", "runcode get --workspace demo "],
       ["runcode get sr", "runcode get src/"],

@@ -53,12 +53,12 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 
   test("offers every flag of every command", async () => {
     for (const [name, { hidden, load }] of Object.entries(COMMANDS)) {
-      if (hidden || name.includes(" ")) continue;
+      if (hidden) continue;
       const command = (await load()).default;
       const flags = Object.entries(command.options)
         .filter(([, option]) => !option.hidden)
         .map(([key]) => flagName(key));
-      expect(await offered(name, "--")).toEqual(expect.arrayContaining([...flags, "--json", "--help"]));
+      expect(await offered(...name.split(" "), "--")).toEqual(expect.arrayContaining([...flags, "--json", "--help"]));
     }
   });
 
@@ -66,6 +66,8 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(await offered("install-path", "--shell", "")).toEqual(["bash", "fish", "sh", "zsh"]);
     expect(await offered("completion", "")).toEqual(["bash", "fish", "powershell", "zsh"]);
     expect(await offered("serve", "")).toContain("token");
+    expect(await offered("jobs", "kill", "--")).not.toContain("--running");
+    expect(await offered("jobs", "--")).not.toContain("--grace");
     expect(await offered("schema", "")).toEqual(expect.arrayContaining(["exec", "serve-token", "error"]));
   });
 
@@ -136,4 +138,7 @@ testWith("fish")("a real fish offers commands, flags and workspaces", async () =
   expect(await ask("runcode conf")).toContain("config-ssh");
   expect(await ask("runcode config-ssh --dry")).toContain("--dry-run");
   expect(await ask("runcode connect d")).toContain("demo");
+  expect(await ask("runcode jobs ki")).toContain("kill");
+  expect(await ask("runcode jobs kill --gr")).toContain("--grace");
+  expect(await ask("runcode jobs --gr")).toBe("");
 });

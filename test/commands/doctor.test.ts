@@ -28,6 +28,7 @@ const NAMES = [
   "cache",
   "control-path",
   "path",
+  "engine",
 ];
 
 describeWith("ssh")("doctor, of a machine that is well", () => {
@@ -178,6 +179,7 @@ describe("the clock", () => {
       tokens: none,
       api: none,
       sessions: none,
+      engines: () => Promise.resolve([]),
     };
     const checks = await checkHealth(deps);
     await server.stop(true);

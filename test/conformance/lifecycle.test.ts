@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DRIVERS, nap, run, seen, subject, type Subject } from "./subjects.ts";
+import { DRIVERS, driverOn, nap, run, seen, subject, type Subject } from "./subjects.ts";
 import { createDriver } from "../../src/server/sandboxes/index.ts";
-import { BINARY } from "../harness/index.ts";
 
 /** The pids of this machine whose command line holds the text. */
 async function running(marker: string): Promise<number[]> {
@@ -26,7 +25,8 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
   test("the driver says that it is well, and what it isolates and enforces", async () => {
     const health = await on.driver.probe();
     expect(health).toMatchObject({ ok: true, enforces: { memory: expect.any(Boolean) as boolean } });
-    expect(on.driver.isolation).toBe(name === "process" ? "none" : "namespaces");
+    const isolation = { process: "none", namespace: "namespaces" }[name as string] ?? "container";
+    expect(on.driver.isolation).toBe(isolation);
     if (name === "process") expect(health.detail).toContain("no isolation");
   });
 
@@ -152,7 +152,7 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
     await seen(stray.stdout, "ready");
     await expect.poll(async () => (await running(`sleep\0${seconds}`)).length).toBeGreaterThan(0);
     // The namespace driver's own answer to a server's death is tested where a server dies; here its group is what is left.
-    const next = await createDriver(name, { dataDir: on.dataDir, self: [BINARY] });
+    const next = await driverOn(name, on.dataDir);
     const canSee = name === "process" || (await next.probe()).enforces.processes;
     if (!canSee) await sandbox.stop({ graceMs: 0 });
     expect(await next.recover(spec)).toBeNull();
@@ -219,7 +219,7 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
 
 describe("what every driver refuses", () => {
   test.each(DRIVERS)("%s refuses a data directory that a session's workdir could not carry", async (name) => {
-    const driver = await createDriver(name, { dataDir: "/tmp/with a space", self: ["/bin/true"] });
+    const driver = await driverOn(name, "/tmp/with a space");
     await expect(driver.probe()).rejects.toMatchObject({ code: "config_invalid" });
   });
 

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
-import { createDriver, DRIVERS, type DriverName } from "../../src/server/sandboxes/index.ts";
+import { createDriver, EMBEDDED } from "../../src/server/sandboxes/index.ts";
+import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
+import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineKind } from "../harness/engines.ts";
 import { BINARY } from "../harness/index.ts";
 
 export interface Subject {
@@ -18,12 +20,29 @@ export interface Subject {
   readonly close: () => Promise<void>;
 }
 
-export { DRIVERS };
+/** The docker driver counts once for each kind of engine; engines.test.ts says which of them are not here. */
+export const CONTAINERS = ENGINE_KINDS.filter((kind) => engineAddress(kind) !== null).map(
+  (kind) => `docker@${kind}` as const,
+);
+export const DRIVERS = [...EMBEDDED, ...CONTAINERS] as const;
+export type SubjectName = (typeof DRIVERS)[number];
+
+/** Takes a name of DRIVERS and a data directory; gives the driver as a server's life there would have it. */
+export async function driverOn(name: SubjectName, dataDir: string, engine: EngineSettings = {}): Promise<Driver> {
+  const [driver = "", kind] = name.split("@");
+  const address = kind === undefined ? null : engineAddress(kind as EngineKind);
+  return await createDriver(driver, {
+    dataDir,
+    self: [BINARY],
+    engine: { address, image: DEBIAN, network: "none", ...engine },
+  });
+}
+type EngineSettings = Parameters<typeof createDriver>[1]["engine"] & object;
 
 /** Takes a driver's name; gives it ready for use, in a new data directory. */
-export async function subject(name: DriverName): Promise<Subject> {
+export async function subject(name: SubjectName, engine: EngineSettings = {}): Promise<Subject> {
   const dataDir = await realpath(await mkdtemp(path.join(tmpdir(), "runcode-conformance-")));
-  const driver = await createDriver(name, { dataDir, self: [BINARY] });
+  const driver = await driverOn(name, dataDir, engine);
   const used: [SandboxSpec, Sandbox | null][] = [];
   let next = 1;
   const spec: Subject["spec"] = (limits = {}) => {
@@ -46,6 +65,7 @@ export async function subject(name: DriverName): Promise<Subject> {
     close: async () => {
       await Promise.all(used.map(async ([, sandbox]) => await sandbox?.stop({ graceMs: 0 })));
       for (const [spec] of used) await driver.delete(spec);
+      if (driver instanceof DockerDriver) await driver.forget();
       await driver.close();
       await rm(dataDir, { recursive: true, force: true });
     },

@@ -1,7 +1,9 @@
-import type { Flag, Tree, Words } from "./tree.ts";
+import { byLength, type Flag, type Tree, type Words } from "./tree.ts";
 
 /** For bash 3.2 (macOS) and later; without the bash-completion package. */
-export function bashScript({ globals, commands }: Tree): string {
+export function bashScript(tree: Tree): string {
+  const { globals, commands } = tree;
+  const [one, two] = byLength(tree);
   const values = (flags: readonly Flag[]): string[] =>
     flags.flatMap((flag) =>
       flag.value ? [`      ${spellings(flag).join("|")}) ${answer(flag.value)}; return ;;`] : [],
@@ -41,7 +43,10 @@ _runcode() {
       --) _runcode_files; return ;;
       ${takers.join("|")}) [ -n "$command" ] || i=$((i + 1)) ;;
       -*) ;;
-      *) [ -n "$command" ] || command="\${COMP_WORDS[i]}" ;;
+      *) case "$command \${COMP_WORDS[i]}" in
+        " "*) command="\${COMP_WORDS[i]}" ;;
+        ${two.map(({ name }) => `"${name}"`).join("|")}) command="$command \${COMP_WORDS[i]}" ;;
+      esac ;;
     esac
   done
   case "$previous" in
@@ -51,11 +56,11 @@ ${values(globals).join("\n")}
     "")
       case "$current" in
         -*) _runcode_words "${globals.flatMap(spellings).join(" ")}" ;;
-        *) _runcode_words "${commands.map(({ name }) => name).join(" ")}" ;;
+        *) _runcode_words "${one.map(({ name }) => name).join(" ")}" ;;
       esac ;;
 ${commands
   .map(
-    ({ name, flags, words }) => `    ${name})
+    ({ name, flags, words }) => `    "${name}")
       case "$previous" in
 ${values(flags).join("\n") || "      '') ;;"}
       esac

@@ -1,14 +1,20 @@
-import type { Flag, Tree, Words } from "./tree.ts";
+import { byLength, type Flag, type Tree, type Words } from "./tree.ts";
 
-export function fishScript({ globals, commands }: Tree): string {
-  const names = commands.map(({ name }) => name).join(" ");
+export function fishScript(tree: Tree): string {
+  const { globals, commands } = tree;
+  const [one, two] = byLength(tree);
   return `# fish completion for runcode: runcode completion fish > ~/.config/fish/completions/runcode.fish
 function __runcode_is
   set -l words (commandline -opc)
+  set -l found ""
   for word in $words[2..-1]
-    contains -- $word ${names}; and begin; test $word = $argv[1]; return; end
+    if test -n "$found"
+      contains -- "$found $word" ${two.map(({ name }) => quote(name)).join(" ")}; and set found "$found $word"
+    else if contains -- $word ${one.map(({ name }) => name).join(" ")}
+      set found $word
+    end
   end
-  test -z "$argv[1]"
+  test "$found" = "$argv[1]"
 end
 function __runcode_remote
   set -l words (commandline -opc)
@@ -17,14 +23,15 @@ function __runcode_remote
 end
 complete -c runcode -f
 ${globals.map((flag) => `complete -c runcode${flagWords(flag)}`).join("\n")}
+${one.map(({ name, summary }) => `complete -c runcode -n '__runcode_is ""' -a ${name} -d ${quote(summary)}`).join("\n")}
 ${commands
-  .map(({ name, summary, flags, words }) =>
-    [
-      `complete -c runcode -n '__runcode_is ""' -a ${name} -d ${quote(summary)}`,
-      ...flags.map((flag) => `complete -c runcode -n '__runcode_is ${name}'${flagWords(flag)}`),
-      ...(words.kind === "any" ? [] : [`complete -c runcode -n '__runcode_is ${name}'${wordsOf(words)}`]),
-    ].join("\n"),
-  )
+  .flatMap(({ name, flags, words }) => {
+    const where = `complete -c runcode -n '__runcode_is "${name}"'`;
+    return [
+      ...flags.map((flag) => `${where}${flagWords(flag)}`),
+      ...(words.kind === "any" ? [] : [`${where}${wordsOf(words)}`]),
+    ];
+  })
   .join("\n")}
 `;
 }

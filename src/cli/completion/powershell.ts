@@ -14,13 +14,17 @@ Register-ArgumentCompleter -Native -CommandName runcode -ScriptBlock {
   param($current, $ast, $position)
   $before = @($ast.CommandElements | Select-Object -Skip 1 | Where-Object { $_.Extent.EndOffset -lt $position } | ForEach-Object { $_.ToString() })
   $command = $before | Where-Object { $script:runcodeCommands.Contains($_) } | Select-Object -First 1
+  if ($command) {
+    $further = $before | Where-Object { $script:runcodeCommands.Contains("$command $_") } | Select-Object -First 1
+    if ($further) { $command = "$command $further" }
+  }
   $flags = $script:runcodeGlobals
   if ($command) { $flags = $script:runcodeCommands[$command].Flags + $flags }
   $taker = if ($before) { $flags | Where-Object { $_.Takes -and $_.Names -contains $before[-1] } | Select-Object -First 1 }
   $words = if ($taker) { $taker.Words }
     elseif ($current -like '-*') { $flags | ForEach-Object { $_.Names } }
     elseif ($command) { $script:runcodeCommands[$command].Words }
-    else { $script:runcodeCommands.Keys }
+    else { $script:runcodeCommands.Keys | Where-Object { $_ -notmatch ' ' } }
   if ("$words" -eq '<workspace>') { $words = @(runcode completion workspaces) }
   elseif ("$words" -eq '<remote>') { $words = @(runcode completion paths -- @before $current) | ForEach-Object { if ($_ -match '^[\\w./~+,:@%=-]+$') { $_ } else { "'" + $_.Replace("'", "''") + "'" } } }
   $words | Where-Object { $_ -like "$current*" } | ForEach-Object {

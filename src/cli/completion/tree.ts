@@ -29,25 +29,28 @@ export interface Tree {
   readonly commands: readonly Shape[];
 }
 
-/** Takes the commands; gives what the scripts are written from. A name of two words is a choice of its first. */
+/** Takes the commands; gives what the scripts are written from. A name of two words is also a choice of its first. */
 export function treeOf<C>(commands: readonly (readonly [name: string, command: Command<C>])[]): Tree {
   const second = commands.map(([name]) => name.split(" ")).filter((words) => words.length > 1);
   return {
     globals: Object.entries<Option>(GLOBAL_OPTIONS).map(flagOf),
-    commands: commands
-      .filter(([name]) => !name.includes(" "))
-      .map(([name, command]) => {
-        const further = second.filter(([first]) => first === name).map(([, word]) => word ?? "");
-        return {
-          name,
-          summary: command.summary,
-          flags: Object.entries(command.options)
-            .filter(([, option]) => !option.hidden)
-            .map(flagOf),
-          words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
-        };
-      }),
+    commands: commands.map(([name, command]) => {
+      const further = second.filter(([first]) => first === name).map(([, word]) => word ?? "");
+      return {
+        name,
+        summary: command.summary,
+        flags: Object.entries(command.options)
+          .filter(([, option]) => !option.hidden)
+          .map(flagOf),
+        words: further.length > 0 ? { kind: "choices", choices: further } : wordsOf(command, commands),
+      };
+    }),
   };
+}
+
+/** The commands of one word, and those of two. */
+export function byLength({ commands }: Tree): readonly [one: readonly Shape[], two: readonly Shape[]] {
+  return [commands.filter(({ name }) => !name.includes(" ")), commands.filter(({ name }) => name.includes(" "))];
 }
 
 const KINDS = {

@@ -1,9 +1,13 @@
-import type { Flag, Shape, Tree, Words } from "./tree.ts";
+import { byLength, type Flag, type Shape, type Tree, type Words } from "./tree.ts";
 
 /** For zsh's completion system, as an autoloaded `_runcode` or evaluated in .zshrc after compinit. */
-export function zshScript({ globals, commands }: Tree): string {
+export function zshScript(tree: Tree): string {
+  const { globals } = tree;
+  const [one, two] = byLength(tree);
   return `#compdef runcode
 # zsh completion for runcode: runcode completion zsh > "\${fpath[1]}/_runcode"
+# A message instead, which an action of one space gives, keeps zsh from offering the flags.
+_runcode_any() { return 1 }
 _runcode_workspaces() { local -a names; names=(\${(f)"$(runcode completion workspaces 2>/dev/null)"}); compadd -a names }
 _runcode_remote() {
   local -a found dirs
@@ -27,12 +31,12 @@ ${globals
     command)
       local -a commands
       commands=(
-${commands.map(({ name, summary }) => `        ${quote(`${name}:${summary.replaceAll(":", "\\:")}`)}`).join("\n")}
+${one.map(({ name, summary }) => `        ${quote(`${name}:${summary.replaceAll(":", "\\:")}`)}`).join("\n")}
       )
       _describe command commands ;;
     words)
       case $words[1] in
-${commands.map(branch).join("\n")}
+${one.map((shape) => branch(shape, two)).join("\n")}
       esac ;;
   esac
 }
@@ -40,9 +44,22 @@ if [ "$funcstack[1]" = "_runcode" ]; then _runcode "$@"; else compdef _runcode r
 `;
 }
 
-function branch({ name, flags, words }: Shape): string {
+function branch(shape: Shape, two: readonly Shape[]): string {
+  const further = two.filter(({ name }) => name.startsWith(`${shape.name} `));
+  if (further.length === 0) return `        ${shape.name}) ${call(shape)} ;;`;
+  const second = further.map(
+    (each) => `          1${each.name.slice(shape.name.length + 1)}) shift words; ((CURRENT--)); ${call(each)} ;;`,
+  );
+  return `        ${shape.name}) case $((CURRENT > 2))$words[2] in
+${second.join("\n")}
+          *) ${call(shape)} ;;
+        esac ;;`;
+}
+
+function call({ flags, words }: Shape): string {
   const own = flags.flatMap(specs).map((spec) => ` \\\n            ${spec}`);
-  return `        ${name}) _arguments $globals${own.join("")} \\\n            ${positionals(words).map(quote).join(" ")} ;;`;
+  const rest = positionals(words).map((spec) => ` \\\n            ${quote(spec)}`);
+  return `_arguments $globals${own.join("")}${rest.join("")}`;
 }
 
 function positionals(words: Words): string[] {
@@ -61,7 +78,7 @@ const ACTIONS = {
   files: "_files",
   remote: "_runcode_remote",
   either: "_runcode_either",
-  any: " ",
+  any: "_runcode_any",
 } as const;
 
 function action(words: Words): string {

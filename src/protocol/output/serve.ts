@@ -26,6 +26,16 @@ export default v.union([
       ...addresses,
       since: moment("when it started"),
       version: text("of the program that serves"),
+      engines: v.pipe(
+        v.array(
+          v.object({
+            url: text("where it is"),
+            answers: flag("whether it does"),
+            detail: text("what it is, or what is wrong with it; for people"),
+          }),
+        ),
+        v.description("container engines that this machine can reach"),
+      ),
     }),
     v.title("--status"),
   ),

@@ -1,7 +1,7 @@
 // Which drivers this server runs with, and what a person should know of them before trusting them.
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { Driver, DriverHealth } from "../sandboxes/driver.ts";
-import { createDriver, DRIVERS } from "../sandboxes/index.ts";
+import { createDriver, EMBEDDED, type DriverOptions, type EngineOptions } from "../sandboxes/index.ts";
 import type { DataDir } from "./data-dir.ts";
 
 export interface OpenDrivers {
@@ -20,12 +20,13 @@ export async function openDrivers(
   dir: DataDir,
   self: readonly string[],
   wanted: readonly string[],
+  engine: EngineOptions,
 ): Promise<OpenDrivers> {
   const drivers: Driver[] = [];
   const notes: string[] = [];
-  for (const name of wanted.length > 0 ? wanted : DRIVERS) {
+  for (const name of wanted.length > 0 ? wanted : EMBEDDED) {
     if (wanted.length === 0 && drivers.length > 0) break;
-    const { driver, health } = await probe(name, dir, self);
+    const { driver, health } = await probe(name, { dataDir: dir.root, self, engine });
     if (driver && health.ok) {
       drivers.push(driver);
       notes.push(...describe(driver, health, drivers.length === 1));
@@ -44,17 +45,13 @@ export async function openDrivers(
   return { drivers: [first, ...rest], notes };
 }
 
-async function probe(
-  name: string,
-  dir: DataDir,
-  self: readonly string[],
-): Promise<{ driver: Driver | null; health: DriverHealth }> {
+async function probe(name: string, options: DriverOptions): Promise<{ driver: Driver | null; health: DriverHealth }> {
   let driver: Driver | null = null;
   try {
-    driver = await createDriver(name, { dataDir: dir.root, self });
+    driver = await createDriver(name, options);
     return { driver, health: await driver.probe() };
   } catch (error) {
-    if (error instanceof RuncodeError && error.code === "config_invalid") throw error;
+    if (error instanceof RuncodeError && ["config_invalid", "insecure_base"].includes(error.code)) throw error;
     const detail = error instanceof Error ? error.message : String(error);
     return { driver, health: { ok: false, detail, enforces: { memory: false, processes: false, cpus: false } } };
   }

@@ -4,9 +4,10 @@ import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { DRIVERS } from "../sandboxes/index.ts";
+import { checkEngine, engineWords, type EngineConfig, type EngineFlags } from "./engine.ts";
 
 /** As it was said on the command line. */
-export interface ServeFlags {
+export interface ServeFlags extends EngineFlags {
   readonly dataDir: string;
   readonly http?: string | undefined;
   readonly ssh?: string | undefined;
@@ -34,6 +35,8 @@ export interface ServeConfig {
   readonly sshPublic: Address | null;
   /** The default first; none means the most isolated one that works. */
   readonly drivers: readonly string[];
+  /** What the docker driver is told; of no matter where it is not used. */
+  readonly engine: EngineConfig;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly behindProxy: boolean;
 }
@@ -69,6 +72,7 @@ export async function checkFlags(flags: ServeFlags, cwd: string): Promise<ServeC
     publicUrl,
     sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
     drivers: flags.driver === undefined ? [] : parseDrivers(flags.driver),
+    engine: checkEngine(flags),
     tls:
       tlsCert === undefined || tlsKey === undefined
         ? null
@@ -141,6 +145,7 @@ export function serveWords(config: ServeConfig, flags: ServeFlags, cwd: string):
   add("--public-url", flags.publicUrl);
   add("--ssh-public", flags.sshPublic);
   add("--driver", flags.driver);
+  words.push(...engineWords(config.engine));
   add("--tls-cert", flags.tlsCert && path.resolve(cwd, flags.tlsCert));
   add("--tls-key", flags.tlsKey && path.resolve(cwd, flags.tlsKey));
   if (config.behindProxy) words.push("--behind-proxy");

@@ -20,6 +20,8 @@ const ServerState = v.object({
   ssh: v.object({ host: v.string(), port: v.number() }),
   data_dir: v.string(),
   drivers: v.array(v.string()),
+  /** As `--engine` said it. */
+  engine: v.exactOptional(v.nullable(v.string())),
 });
 export type ServerState = v.InferOutput<typeof ServerState>;
 

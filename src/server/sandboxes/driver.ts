@@ -10,6 +10,8 @@ export interface Limits {
   readonly processes?: number;
   /** In CPUs: 0.5 is half of one. */
   readonly cpus?: number;
+  /** Whole ones; -1 is all that there are. Only the docker driver has any to give. */
+  readonly gpus?: number;
 }
 
 /** All that a driver is told of a workspace. `id` is never used twice on one server. */
@@ -50,6 +52,8 @@ export interface Driver {
    * where the engine keeps sandboxes of its own.
    */
   recover(spec: SandboxSpec): Promise<Sandbox | null>;
+  /** At the server's start, before any recovery: removes what it has left of workspaces that are none of these any more. */
+  reconcile?(known: ReadonlySet<number>): Promise<void>;
   /** Removes every trace of the workspace, its files included; it is stopped by then. Idempotent. */
   delete(spec: SandboxSpec): Promise<void>;
   /** Lets go of what the driver itself holds open; sandboxes were stopped before. */

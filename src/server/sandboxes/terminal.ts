@@ -3,15 +3,13 @@
 import { Readable, Writable } from "node:stream";
 import type { ProcessExit, PtyRequest, SandboxProcess } from "./driver.ts";
 import { openTerminal } from "./far-side.ts";
+import { flowOf, XOFF } from "./terminal-flow.ts";
 import { terminalInput } from "./terminal-input.ts";
 import { exitOf, signalGroup, type Launch } from "./launch.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
 /** termios bits that Linux and macOS number differently. */
 const ICANON = process.platform === "darwin" ? 0x100 : 0x2;
-const IXON = process.platform === "darwin" ? 0x200 : 0x400;
-const XOFF = "\x13";
-const XON = "\x11";
 const EOT = "\x04";
 
 /** Unread output above which the terminal is stopped. */
@@ -21,12 +19,6 @@ const HIGH_WATER = 256 * 1024;
  * the ^S that should stop it then waits behind that input.
  */
 const UNREAD_MOST = 128 * 1024 * 1024;
-/**
- * The kernel hands input to the terminal from a queue of its own, which on a busy machine comes late: our ^S may take effect
- * after the output was let go on, and nobody would let it go on then. So that is done again, at intervals that double.
- */
-const FIRST_AGAIN_MS = 20;
-const LAST_AGAIN_MS = 5000;
 /** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
 const LINGER_MS = 100;
 /** Between the hang-up and the certain end. */
@@ -37,31 +29,20 @@ const HANGUP_GRACE_MS = 500;
  * namespace first takes it from inside instead (setsid --ctty). Throws RuncodeError `io` when it cannot be started.
  */
 export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boolean): SandboxProcess {
-  let stopped: { readonly ixonWasOn: boolean } | null = null;
+  let stopped = false;
   let last = 0;
   let lingering: NodeJS.Timeout | undefined;
-  let again: NodeJS.Timeout | undefined;
 
   const stdout = new Readable({
     highWaterMark: HIGH_WATER,
     read: () => {
       if (!stopped || terminal.closed) return;
-      // Where a program has switched IXON off since, the kernel has let the output go on by itself; a ^Q would be input now.
-      if (terminal.inputFlags & IXON) {
-        // Taking IXON away lets a stopped terminal go on (n_tty does so in the kernel). A ^Q alone might wait for ever behind
-        // input that a program blocked on its output does not take.
-        terminal.inputFlags &= ~IXON;
-        if (stopped.ixonWasOn) {
-          terminal.inputFlags |= IXON;
-          if (process.platform !== "linux") terminal.write(XON);
-          else goOnAgain(FIRST_AGAIN_MS);
-        }
-      }
-      stopped = null;
+      flow.go();
+      stopped = false;
       if (!running) linger();
     },
     destroy: (error, done) => {
-      clearTimeout(again);
+      flow.close();
       input.close();
       terminal.close();
       done(error);
@@ -71,7 +52,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
     write: (chunk: Buffer, _encoding, done) => {
       last = chunk.at(-1) ?? last;
       // Whoever stops it by hand wants it to stay stopped.
-      if (chunk.includes(XOFF)) clearTimeout(again);
+      if (chunk.includes(XOFF)) flow.byHand();
       if (terminal.closed) return done();
       input.give(chunk, done);
     },
@@ -81,19 +62,10 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       done();
     },
   });
-  const goOnAgain = (afterMs: number): void => {
-    clearTimeout(again);
-    again = setTimeout(() => {
-      if (stopped || terminal.closed || !(terminal.inputFlags & IXON)) return;
-      terminal.inputFlags &= ~IXON;
-      terminal.inputFlags |= IXON;
-      if (afterMs < LAST_AGAIN_MS) goOnAgain(afterMs * 2);
-    }, afterMs);
-  };
   const input = terminalInput((bytes) => terminal.write(bytes));
   const end = (): void => {
     clearTimeout(lingering);
-    clearTimeout(again);
+    flow.close();
     input.close();
     if (!stdout.readableEnded && !stdout.destroyed) stdout.push(null);
     if (!terminal.closed) terminal.close();
@@ -112,11 +84,10 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
     rows: pty.rows,
     data: (_terminal, data) => {
       if (stdout.destroyed || stdout.readableEnded) return;
-      // Bun.Terminal cannot be paused, so the terminal itself is: ^S stops its output in the kernel, with every program.
+      // Bun.Terminal cannot be paused, so the terminal itself is: its output stops in the kernel, with every program.
       if (!stdout.push(Buffer.from(data)) && !stopped) {
-        stopped = { ixonWasOn: (terminal.inputFlags & IXON) !== 0 };
-        terminal.inputFlags |= IXON;
-        terminal.write(XOFF);
+        stopped = true;
+        flow.stop();
       }
       if (stdout.readableLength > UNREAD_MOST) return end();
       if (!running) linger();
@@ -134,6 +105,7 @@ export function launchOnTerminal(what: Launch, pty: PtyRequest, controlling: boo
       linger();
     },
   });
+  const flow = flowOf(terminal, child.pid);
   what.started?.(child.pid);
   return {
     stdin,

@@ -11,6 +11,7 @@ const Flavor = v.strictObject({
   memoryBytes: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(16 * MiB))),
   processes: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   cpus: v.exactOptional(v.pipe(v.number(), v.minValue(0.01))),
+  gpus: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(-1))),
 });
 
 /** Setting → what it may be, and its default. */

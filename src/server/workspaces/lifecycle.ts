@@ -207,6 +207,9 @@ export function createLifecycle({ store, drivers, clock, endpoints, log }: Contr
       return () => void listeners.delete(listener);
     },
     recover: async () => {
+      const known = new Set(store.workspaces.all().map((row) => row.id));
+      for (const driver of drivers)
+        await driver.reconcile?.(known).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
       const queue = store.workspaces.all().values();
       const worker = async (): Promise<void> => {
         for (const row of queue) {

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Brings up Podman and dockerd for the tests, each in a directory of its own, with base images that come from no registry.
+#
+#   eval "$(scripts/engines.sh up DIR)"      starts what is installed of the two; sets RUNCODE_TEST_ENGINES
+#   scripts/engines.sh down DIR              stops them by pid and removes everything in DIR
+#
+# Needs root. Debian: podman runc netavark aardvark-dns containernetworking-plugins iptables catatonit busybox-static curl
+# docker.io debootstrap. The images are localhost/runcode-busybox (a static busybox and nothing else) and
+# localhost/runcode-debian (debootstrap with python3 and procps, by the mirror that apt is configured with).
+set -euo pipefail
+
+usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || usage
+action=$1
+mkdir -p "$2"
+dir=$(cd "$2" && pwd -P)
+
+say() { echo "engines: $*" >&2; }
+
+# The engines' own limits on open files are what this shell may have; asking for more than that makes runc fail.
+files=$(ulimit -Hn)
+processes=$(ulimit -Hu)
+{ [ "$processes" = unlimited ] || [ "$processes" -gt 32768 ]; } && processes=32768
+
+answers() {
+  for _ in $(seq 300); do
+    curl -sf --unix-socket "$1" http://engine/_ping >/dev/null 2>&1 && return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+start_podman() {
+  local at=$dir/podman
+  mkdir -p "$at"
+  # runc, since crun 1.8 refuses a machine with both versions of cgroups mounted.
+  cat >"$at/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
+[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+CONF
+  printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$at" "$at" >"$at/storage.conf"
+  CONTAINERS_CONF=$at/containers.conf CONTAINERS_STORAGE_CONF=$at/storage.conf \
+    setsid podman system service --time=0 "unix://$at/socket" >"$at/log" 2>&1 </dev/null &
+  echo $! >"$at/pid"
+  answers "$at/socket" || { say "podman does not answer:"; tail -5 "$at/log" >&2; return 1; }
+}
+
+start_docker() {
+  local at=$dir/docker
+  mkdir -p "$at"
+  # Without a bridge of its own it leaves the machine's network alone; what needs one brings a network of its own.
+  setsid dockerd --data-root "$at/root" --exec-root "$at/run" --pidfile "$at/dockerd.pid" -H "unix://$at/socket" \
+    --bridge=none --iptables=false --ip6tables=false >"$at/log" 2>&1 </dev/null &
+  echo $! >"$at/pid"
+  answers "$at/socket" || { say "dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
+}
+
+# One archive for both engines, made once per directory.
+busybox_archive() {
+  local root=$dir/busybox
+  [ -f "$root.tar" ] && return
+  mkdir -p "$root"/{bin,etc,tmp,root,home}
+  chmod 1777 "$root/tmp"
+  cp /bin/busybox "$root/bin/busybox"
+  /bin/busybox --list | while read -r name; do [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"; done
+  printf 'root:x:0:0:root:/root:/bin/sh\nsomeone:x:1000:1000::/home/someone:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nsomeone:x:1000:\n' >"$root/etc/group"
+  tar -C "$root" -cf "$root.tar" .
+}
+
+debian_archive() {
+  local root=$dir/debian packages=procps,python3-minimal,libpython3-stdlib
+  [ -f "$root.tar" ] && return
+  # The machine's own mirror and suite, whatever they are.
+  local mirror suite
+  mirror=$(apt-cache policy | sed -n 's|^ *[0-9]* \(https\?://[^ ]*\) [^ /]*/main .*|\1|p' | grep -v security | head -1)
+  suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$dir/debootstrap.log" 2>&1 ||
+    { say "debootstrap failed:"; tail -5 "$dir/debootstrap.log" >&2; return 1; }
+  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}
+  tar -C "$root" --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* -cf "$root.tar" .
+  rm -rf "$root"
+}
+
+import() {
+  local socket=$1 name=$2
+  curl -sfS --unix-socket "$socket" "http://engine/images/localhost/runcode-$name:latest/json" >/dev/null 2>&1 && return
+  # Both engines: CMD is not kept by every version of /images/create, so what is started says its command.
+  curl -sfS --unix-socket "$socket" -H 'content-type: application/x-tar' -T "$dir/$name.tar" -X POST \
+    "http://engine/images/create?fromSrc=-&repo=localhost/runcode-$name&tag=latest" >"$dir/import.log" 2>&1 ||
+    { say "cannot import $name:"; tail -3 "$dir/import.log" >&2; return 1; }
+}
+
+up() {
+  local found=() at
+  busybox_archive
+  debian_archive
+  for engine in podman docker; do
+    at=$dir/$engine
+    command -v "$([ $engine = docker ] && echo dockerd || echo podman)" >/dev/null || { say "$engine is not installed"; continue; }
+    curl -sf --unix-socket "$at/socket" http://engine/_ping >/dev/null 2>&1 || "start_$engine"
+    import "$at/socket" busybox
+    import "$at/socket" debian
+    found+=("$engine=unix://$at/socket")
+  done
+  (IFS=,; echo "export RUNCODE_TEST_ENGINES=${found[*]}")
+}
+
+stop_one() {
+  local at=$1 pid
+  [ -f "$at/pid" ] || return 0
+  pid=$(cat "$at/pid")
+  # Containers first: Podman's outlive its service.
+  if answers "$at/socket"; then
+    for id in $(curl -sf --unix-socket "$at/socket" 'http://engine/containers/json?all=true' | grep -o '"Id":"[0-9a-f]*"' | cut -d'"' -f4); do
+      curl -sf --unix-socket "$at/socket" -X DELETE "http://engine/containers/$id?force=true&v=true" >/dev/null || true
+    done
+  fi
+  kill "$pid" 2>/dev/null || true
+  for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+  kill -9 "$pid" 2>/dev/null || true
+}
+
+down() {
+  stop_one "$dir/podman"
+  stop_one "$dir/docker"
+  # Mounts below the directory would keep it from going; the deepest goes first.
+  sed -n "s|^[^ ]* \($dir/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r mount; do umount -l "$mount" || true; done
+  rm -rf "$dir"
+}
+
+case $action in
+  up) up ;;
+  down) down ;;
+  *) usage ;;
+esac

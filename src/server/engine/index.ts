@@ -1,0 +1,88 @@
+// Container engines: whatever speaks the Docker Engine API, Docker and Podman alike. endpoint.ts finds one as Docker's own
+// command line would (DOCKER_HOST, the context, the usual sockets), ssh.ts reaches one behind `ssh://`, errors.ts says in our
+// words what it answers. Requests go through dockerode; drivers and the runtime API both stand on what is here.
+import Dockerode from "dockerode";
+import { resolveEndpoint, type Endpoint } from "./endpoint.ts";
+import { engineError } from "./errors.ts";
+import { openTunnel } from "./ssh.ts";
+
+export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
+export { engineError, statusOf } from "./errors.ts";
+
+export interface EngineFacts {
+  readonly kind: "docker" | "podman";
+  readonly version: string;
+  /** As the engine names it, such as `amd64`. */
+  readonly architecture: string;
+  readonly os: string;
+}
+
+export interface Engine {
+  readonly endpoint: Endpoint;
+  readonly api: Dockerode;
+  /** Asks who answers. Throws RuncodeError `unavailable` when nobody does within `timeoutMs`. */
+  facts(timeoutMs?: number): Promise<EngineFacts>;
+  /** Lets go of what was opened to reach it; requests that are under way end. */
+  close(): Promise<void>;
+}
+
+/** How long an engine may take to say who it is. A busy one answers late, a dead one never. */
+const FACTS_MS = 10_000;
+
+/** Takes where an engine is; gives the client, which has asked nothing yet. Throws RuncodeError `unavailable`. */
+export async function openEngine(endpoint: Endpoint): Promise<Engine> {
+  const tunnel = endpoint.kind === "ssh" ? await openTunnel(endpoint) : null;
+  const api = new Dockerode(options(endpoint, tunnel?.socketPath));
+  return {
+    endpoint,
+    api,
+    facts: async (timeoutMs = FACTS_MS) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      try {
+        const { Version, Arch, Os, Components = [] } = await version(api, signal);
+        const podman = Components.some(({ Name }) => /podman/i.test(Name));
+        return { kind: podman ? "podman" : "docker", version: Version, architecture: Arch, os: Os };
+      } catch (error) {
+        throw engineError(error, `the engine at ${endpoint.url}`, endpoint);
+      }
+    },
+    close: async () => await tunnel?.close(),
+  };
+}
+
+/** Opens the engine that `resolveEndpoint` finds. */
+export async function findEngine(...where: Parameters<typeof resolveEndpoint>): Promise<Engine> {
+  return await openEngine(await resolveEndpoint(...where));
+}
+
+/**
+ * dockerode has no signal for `/version`, and a request without one waits for ever on an engine that hangs. Every member is
+ * set, since docker-modem fills the missing ones from the environment that the endpoint has taken the place of.
+ */
+function options(endpoint: Endpoint, tunnel: string | undefined): Dockerode.DockerOptions {
+  const none = { ca: undefined, cert: undefined, key: undefined, headers: {} };
+  if (endpoint.kind === "tcp") {
+    const { host, port, tls } = endpoint;
+    const bracketed = host.includes(":") ? `[${host}]` : host;
+    if (tls === null) return { ...none, protocol: "http", host: bracketed, port };
+    return { ...none, protocol: "https", host: bracketed, port, ...tls } as Dockerode.DockerOptions;
+  }
+  return { ...none, protocol: "http", socketPath: tunnel ?? (endpoint.kind === "unix" ? endpoint.path : "") };
+}
+
+interface Version {
+  Version: string;
+  Arch: string;
+  Os: string;
+  Components?: { Name: string }[];
+}
+
+async function version(api: Dockerode, abortSignal: AbortSignal): Promise<Version> {
+  return await new Promise((resolve, reject) => {
+    const request = { path: "/version", method: "GET", abortSignal, statusCodes: { 200: true } };
+    (api.modem as { dial(request: object, done: (error: unknown, answer: Version) => void): void }).dial(
+      request,
+      (error, answer) => (error ? reject(error as Error) : resolve(answer)),
+    );
+  });
+}

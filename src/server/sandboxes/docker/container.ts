@@ -1,0 +1,92 @@
+// What a workspace's container may do. This is the whole of it: nothing here comes from a user of the server but the image's
+// name and the flavor's limits, and an image's own configuration cannot ask for more than it finds.
+import type Dockerode from "dockerode";
+import type { Limits } from "../driver.ts";
+import { HELPER_DIR, selfArgv } from "../inside/helper.ts";
+
+/** The operator's settings; each can only take something away. */
+export interface Hardening {
+  /** Subset of CAPABILITIES that an image's root keeps. */
+  readonly capabilities: readonly string[];
+  /** Whether everything but the home, /tmp and /run is read-only. */
+  readonly readOnlyRoot: boolean;
+}
+
+/**
+ * What root needs to install packages, to change owners and users, and to listen on port 80. Left out of Docker's own list:
+ * MKNOD, NET_RAW, SETFCAP, SETPCAP, AUDIT_WRITE, SYS_CHROOT.
+ */
+export const CAPABILITIES = [
+  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL"],
+  ...["NET_BIND_SERVICE", "SETGID", "SETUID"],
+] as const;
+
+/** A fork bomb stays in its container, whatever the flavor says. */
+const MOST_PROCESSES = 4096;
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly image: string;
+  readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly hardening: Hardening;
+  /** Null is the engine's default network. */
+  readonly network: string | null;
+  /** Whether its processes are root to begin with. */
+  readonly root: boolean;
+  readonly home: string;
+  readonly homeVolume: string;
+  readonly helperVolume: string;
+}
+
+/** Takes all that is known of a container; gives what the engine is asked for. */
+export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions {
+  const { limits, hardening } = spec;
+  const volume = (Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings => ({
+    Type: "volume",
+    Source,
+    Target,
+    ReadOnly,
+  });
+  return {
+    name: spec.name,
+    Image: spec.image,
+    Hostname: spec.hostname,
+    Labels: { ...spec.labels },
+    Entrypoint: [...selfArgv(), "sandbox-hold"],
+    Cmd: [],
+    Env: [`HOME=${spec.home}`],
+    WorkingDir: "/",
+    StopSignal: "SIGTERM",
+    // An image's own health check would run its command inside for ever.
+    Healthcheck: { Test: ["NONE"] } as Dockerode.HealthConfig,
+    OpenStdin: false,
+    Tty: false,
+    HostConfig: {
+      Privileged: false,
+      CapDrop: ["ALL"],
+      // Podman gives what is named here to an ordinary user as well, who has none otherwise and can gain none.
+      CapAdd: spec.root ? [...hardening.capabilities] : [],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: hardening.readOnlyRoot,
+      ...(hardening.readOnlyRoot
+        ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } }
+        : {}),
+      Mounts: [volume(spec.homeVolume, spec.home, false), volume(spec.helperVolume, HELPER_DIR, true)],
+      NetworkMode: spec.network ?? "default",
+      IpcMode: "private",
+      PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES),
+      // Memory and swap together: a limit that swap gets around is none.
+      ...(limits.memoryBytes === undefined ? {} : { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
+      ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
+      ...(limits.gpus === undefined || limits.gpus === 0
+        ? {}
+        : { DeviceRequests: [{ Count: limits.gpus, Capabilities: [["gpu"]] }] }),
+      RestartPolicy: { Name: "no" },
+      AutoRemove: false,
+      // Its first process says nothing, and what others say goes to those who started them.
+      LogConfig: { Type: "none", Config: {} },
+    },
+  };
+}

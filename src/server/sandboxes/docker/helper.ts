@@ -1,0 +1,65 @@
+// The volume with the helper's files, filled once on an engine and shown read-only in every container of this server. It
+// holds this very program and the C library it runs on here; the engine may be on another machine, never of another kind.
+import { createReadStream, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import type Dockerode from "dockerode";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { statusOf } from "../../engine/index.ts";
+import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM } from "../inside/helper.ts";
+import { archive, type Entry } from "./tar.ts";
+
+const COMPLETE = "complete";
+
+/** Takes the program's file; gives a name for exactly these bytes and libraries. */
+export async function helperVersion(program: string): Promise<string> {
+  const hash = new Bun.CryptoHasher("sha256");
+  for (const file of [program, ...libraries().map(({ file }) => file)])
+    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
+  return hash.digest("hex").slice(0, 12);
+}
+
+/** Takes a container that was never started, with the volume at its place; fills it where that is still to be done. */
+export async function fillHelper(container: Dockerode.Container, program: string): Promise<void> {
+  if (await isComplete(container)) return;
+  const loader = libraries().find(({ file }) => /\/ld-(linux|musl)/.test(file));
+  if (!loader)
+    throw new RuncodeError("start_failed", "the C library of this program was not found: no loader is mapped");
+  const entries: Entry[] = [
+    { name: LIBRARIES, directory: true },
+    { name: LOADER, file: loader.file, size: loader.size },
+    { name: PROGRAM, file: program, size: (await stat(program)).size },
+    ...libraries().map(({ file, size }): Entry => {
+      const name = `${LIBRARIES}/${path.basename(file)}`;
+      return file === loader.file ? { name, link: `../${LOADER}` } : { name, file, size };
+    }),
+    ...muslNames(loader.file),
+  ];
+  await container.putArchive(archive(entries), { path: HELPER_DIR });
+  // Last and apart: an engine that was killed in the middle must not leave a volume that looks whole.
+  await container.putArchive(archive([{ name: COMPLETE, text: "", mode: 0o444 }]), { path: HELPER_DIR });
+}
+
+async function isComplete(container: Dockerode.Container): Promise<boolean> {
+  try {
+    const stream = await container.getArchive({ path: `${HELPER_DIR}/${COMPLETE}` });
+    for await (const _chunk of stream as AsyncIterable<Uint8Array>) continue;
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
+}
+
+/** The shared libraries that this process has mapped: those that the program needs to run. */
+function libraries(): { file: string; size: number }[] {
+  const maps = readFileSync("/proc/self/maps", "utf8");
+  const files = new Set([...maps.matchAll(/\s(\/\S+\/(?:lib|ld-)[^/\s]*\.so[^/\s]*)$/gm)].map(([, file = ""]) => file));
+  return [...files].sort().map((file) => ({ file, size: Bun.file(file).size }));
+}
+
+/** musl's loader is its C library too, which programs ask for by another name. */
+function muslNames(loader: string): Entry[] {
+  const machine = /\/ld-musl-(\w+)\.so/.exec(loader)?.[1];
+  return machine ? [{ name: `${LIBRARIES}/libc.musl-${machine}.so.1`, link: `../${LOADER}` }] : [];
+}

@@ -1,0 +1,272 @@
+// Many conversations over one pair of byte streams, for a sandbox that is reached through a single pipe. Both ends are this
+// program, but the far one runs where a workspace may tamper with it: what comes from there is bounded and checked, and the
+// first frame that breaks a rule ends the connection. In this folder: mux.ts and streams.ts (frames, windows), messages.ts
+// (what is said in them), far.ts (the end in the sandbox) and near.ts (the end in the server).
+import { Incoming, Outgoing, PIECE } from "./streams.ts";
+
+export interface Transport {
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Takes bytes; a promise when the other side has to read first. */
+  readonly send: (bytes: Uint8Array) => Promise<void> | undefined;
+  /** Called once, when either end is done. */
+  readonly close: () => void;
+}
+
+const OPEN = 0;
+const MESSAGE = 1;
+const DATA = 2;
+const END = 3;
+const CREDIT = 4;
+/** The reader of a stream has left. */
+const STOP = 5;
+const CLOSE = 6;
+
+/** Length of what follows, type, channel; then for streams their index. */
+const HEADER = 9;
+const LONGEST = PIECE + 64;
+/** An argv may be as long as the kernel lets it be (2 MiB), and JSON doubles some of it. */
+const LONGEST_MESSAGE = 8 * 1024 * 1024;
+const MOST_CHANNELS = 4096;
+const STREAMS = 3;
+
+/** Streams 0 leads from the one who opened the channel, 1 and 2 lead back to it. */
+export class Channel {
+  readonly id: number;
+  /** Settles when either end has closed it, or the connection is gone; never rejects. */
+  readonly closed: Promise<void>;
+  readonly #mux: Mux;
+  readonly #incoming = new Map<number, Incoming>();
+  readonly #outgoing = new Map<number, Outgoing>();
+  #listener: ((message: unknown) => void) | null = null;
+  #early: unknown[] = [];
+  #over = false;
+  #settle: () => void = () => {};
+
+  constructor(mux: Mux, id: number, opener: boolean) {
+    this.#mux = mux;
+    this.id = id;
+    this.closed = new Promise((resolve) => (this.#settle = resolve));
+    for (let index = 0; index < STREAMS; index++) {
+      if ((index === 0) === opener) {
+        this.#outgoing.set(
+          index,
+          new Outgoing(
+            (bytes) => this.#put(DATA, index, bytes),
+            () => void this.#put(END, index),
+          ),
+        );
+      } else {
+        const credit = (bytes: number): void => {
+          const amount = Buffer.alloc(4);
+          amount.writeUInt32BE(bytes);
+          void this.#put(CREDIT, index, amount);
+        };
+        this.#incoming.set(index, new Incoming(credit, () => void this.#put(STOP, index)));
+      }
+    }
+  }
+
+  /** What arrives: streams 1 and 2 at the opener, 0 at the other end. */
+  reader(index: number): Incoming {
+    return this.#incoming.get(index) as Incoming;
+  }
+
+  writer(index: number): Outgoing {
+    return this.#outgoing.get(index) as Outgoing;
+  }
+
+  say(message: unknown): void {
+    if (!this.#over) void this.#mux.frame(MESSAGE, this.id, Buffer.from(JSON.stringify(message)));
+  }
+
+  /** From now on messages go there, those that came before first. */
+  hear(listener: (message: unknown) => void): void {
+    this.#listener = listener;
+    for (const message of this.#early.splice(0)) listener(message);
+  }
+
+  /** Resolves with the next message; null when the channel closes before. */
+  async answer(): Promise<unknown> {
+    return await new Promise((resolve) => {
+      void this.closed.then(() => resolve(null));
+      this.hear((message) => {
+        this.#listener = null;
+        resolve(message);
+      });
+    });
+  }
+
+  /** Ends it at once; what is still on the way out is lost. */
+  close(): void {
+    if (this.#over) return;
+    void this.#mux.frame(CLOSE, this.id);
+    this.end();
+  }
+
+  /** Ends it once everything written has left. */
+  async finish(): Promise<void> {
+    await Promise.all([...this.#outgoing.values()].map(async (stream) => await stream.left()));
+    this.close();
+  }
+
+  /** For the mux: one frame that came for this channel. Gives false when it breaks the rules. */
+  take(type: number, body: Buffer): boolean {
+    if (type === MESSAGE) {
+      const message = parsed(body);
+      if (message === undefined) return false;
+      if (this.#listener) this.#listener(message);
+      else if (this.#early.push(message) > 16) return false;
+      return true;
+    }
+    if (type === CLOSE) {
+      this.end();
+      return true;
+    }
+    const index = body[0] ?? STREAMS;
+    const [incoming, outgoing] = [this.#incoming.get(index), this.#outgoing.get(index)];
+    if (type === DATA && incoming) return incoming.feed(body.subarray(1));
+    if (type === END && incoming) return incoming.finish();
+    if (type === STOP && outgoing) return outgoing.stopped();
+    if (type === CREDIT && outgoing && body.length === 5) return outgoing.grant(body.readUInt32BE(1));
+    return false;
+  }
+
+  /** For the mux: it is over, whoever wanted it. What has arrived can still be read. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#mux.forget(this.id);
+    for (const stream of this.#incoming.values()) stream.finish();
+    for (const stream of this.#outgoing.values()) stream.stopped();
+    this.#settle();
+  }
+
+  #put(type: number, index: number, bytes: Uint8Array = Buffer.alloc(0)): Promise<void> | undefined {
+    return this.#over ? undefined : this.#mux.frame(type, this.id, bytes, index);
+  }
+}
+
+export class Mux {
+  /** Settles when the connection is gone; never rejects. */
+  readonly closed: Promise<void>;
+  readonly #transport: Transport;
+  readonly #accept: (request: unknown, channel: Channel) => void;
+  readonly #channels = new Map<number, Channel>();
+  #next: number;
+  #over = false;
+  #busy: Promise<void> | undefined;
+
+  /** `side` is 0 at one end and 1 at the other, so that both can open channels without asking. */
+  constructor(transport: Transport, side: 0 | 1, accept: (request: unknown, channel: Channel) => void) {
+    this.#transport = transport;
+    this.#accept = accept;
+    this.#next = side;
+    this.closed = this.#read();
+  }
+
+  open(request: unknown): Channel {
+    const channel = new Channel(this, this.#next, true);
+    this.#next += 2;
+    if (this.#over) {
+      channel.end();
+      return channel;
+    }
+    this.#channels.set(channel.id, channel);
+    void this.frame(OPEN, channel.id, Buffer.from(JSON.stringify(request)));
+    return channel;
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#transport.close();
+    for (const channel of this.#channels.values()) channel.end();
+  }
+
+  forget(id: number): void {
+    this.#channels.delete(id);
+  }
+
+  /** Sends one frame; a promise when the sender of bulk should wait before the next. */
+  frame(
+    type: number,
+    channel: number,
+    body: Uint8Array = Buffer.alloc(0),
+    index: number | null = null,
+  ): Promise<void> | undefined {
+    if (this.#over) return undefined;
+    const extra = index === null ? 0 : 1;
+    const frame = Buffer.allocUnsafe(HEADER + extra + body.length);
+    frame.writeUInt32BE(HEADER - 4 + extra + body.length, 0);
+    frame.writeUInt8(type, 4);
+    frame.writeUInt32BE(channel, 5);
+    if (index !== null) frame.writeUInt8(index, HEADER);
+    frame.set(body, HEADER + extra);
+    const wait = this.#transport.send(frame);
+    if (wait) {
+      const busy = wait.catch(() => this.close());
+      this.#busy = busy;
+      void busy.then(() => {
+        if (this.#busy === busy) this.#busy = undefined;
+      });
+    }
+    return this.#busy;
+  }
+
+  async #read(): Promise<void> {
+    let rest: Buffer[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of this.#transport.input) {
+        rest.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+        length += chunk.length;
+        if (length < HEADER) continue;
+        // Joined once a whole frame is there, or a long one in many pieces would be copied again for each.
+        const first = rest[0] as Buffer;
+        if (first.length >= 4 && length < first.readUInt32BE(0) + 4) continue;
+        const all = rest.length === 1 ? first : Buffer.concat(rest);
+        const used = this.#frames(all);
+        if (used < 0) break;
+        rest = used === all.length ? [] : [all.subarray(used)];
+        length = all.length - used;
+      }
+    } catch {
+      // A broken connection is one that is over.
+    }
+    this.close();
+  }
+
+  /** Takes what has arrived; gives how much of it was whole frames, -1 when one of them breaks the rules. */
+  #frames(bytes: Buffer): number {
+    let at = 0;
+    while (!this.#over && bytes.length - at >= HEADER) {
+      const size = bytes.readUInt32BE(at);
+      const type = bytes.readUInt8(at + 4);
+      if (size < HEADER - 4 || size > (type <= MESSAGE ? LONGEST_MESSAGE : LONGEST)) return -1;
+      if (bytes.length - at < size + 4) break;
+      if (!this.#frame(type, bytes.readUInt32BE(at + 5), bytes.subarray(at + HEADER, at + 4 + size))) return -1;
+      at += size + 4;
+    }
+    return this.#over ? -1 : at;
+  }
+
+  #frame(type: number, id: number, body: Buffer): boolean {
+    const known = this.#channels.get(id);
+    if (type !== OPEN) return known ? known.take(type, body) : type <= CLOSE;
+    const request = parsed(body);
+    if (known || id % 2 === this.#next % 2 || request === undefined || this.#channels.size >= MOST_CHANNELS)
+      return false;
+    const channel = new Channel(this, id, false);
+    this.#channels.set(id, channel);
+    this.#accept(request, channel);
+    return true;
+  }
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}

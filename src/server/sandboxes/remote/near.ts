@@ -1,0 +1,136 @@
+// The end in the server: what a Sandbox does that is elsewhere, asked for over one connection.
+import type { Duplex, Readable, Writable } from "node:stream";
+import * as v from "valibot";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import type { ExecRequest, ProcessExit, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import { JoinedStreams } from "../joined-streams.ts";
+import { Answer, Exit, Word, type Order, type Request } from "./messages.ts";
+import { Mux, type Channel, type Transport } from "./mux.ts";
+
+type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
+
+export interface Remote {
+  readonly user: string;
+  readonly home: string;
+  /** Settles when the connection is gone; its processes have ended by then, or will very soon. Never rejects. */
+  readonly closed: Promise<void>;
+  exec(request: ExecRequest): Promise<SandboxProcess>;
+  sftp(): Promise<SandboxProcess>;
+  dial(target: Target): Promise<Duplex>;
+  listen(target: Target, onConnection: OnConnection): Promise<SandboxListener>;
+  close(): void;
+}
+
+/** Greets the far end. Throws RuncodeError `unavailable` when it ends the connection before it has answered, or answers nonsense. */
+export async function connectNear(transport: Transport): Promise<Remote> {
+  const listeners = new Map<number, OnConnection>();
+  let greet: (word: Extract<Word, { kind: "hello" }>) => void = () => {};
+  const greeted = new Promise<Extract<Word, { kind: "hello" }>>((resolve) => (greet = resolve));
+  const mux = new Mux(transport, 0, (said, channel) => {
+    const word = v.safeParse(Word, said);
+    const listener =
+      word.success && word.output.kind === "connection" ? listeners.get(word.output.listener) : undefined;
+    if (!word.success) mux.close();
+    else if (word.output.kind === "hello") {
+      greet(word.output);
+      channel.close();
+    } else if (!listener) channel.close();
+    else listener(connectionOf(channel, channel.writer(1), channel.reader(0)), word.output);
+  });
+  const hello = await Promise.race([greeted, mux.closed]);
+  if (!hello) throw new RuncodeError("unavailable", "the helper in the sandbox ended before it answered");
+
+  const ask = async (request: Request): Promise<{ channel: Channel; port: number }> => {
+    const channel = mux.open(request);
+    return { channel, port: await portOf(channel) };
+  };
+
+  return {
+    user: hello.user,
+    home: hello.home,
+    closed: mux.closed,
+    exec: async (request) => {
+      const { command, pty, env, cwd } = request;
+      const copy = typeof command === "string" || command === null ? command : [...command];
+      const { channel } = await ask({ kind: "exec", command: copy, pty, env: env && { ...env }, cwd });
+      return processOf(channel, pty !== undefined);
+    },
+    sftp: async () => processOf((await ask({ kind: "sftp" })).channel, false),
+    dial: async (target) => {
+      const { channel } = await ask({ kind: "dial", target });
+      return connectionOf(channel, channel.writer(0), channel.reader(1));
+    },
+    listen: async (target, onConnection) => {
+      // The far end may tell of a connection in the very packet that says it listens.
+      const early: Parameters<OnConnection>[] = [];
+      const channel = mux.open({ kind: "listen", target } satisfies Request);
+      listeners.set(channel.id, (...connection) => void early.push(connection));
+      void channel.closed.then(() => listeners.delete(channel.id));
+      const port = await portOf(channel);
+      listeners.set(channel.id, onConnection);
+      for (const connection of early) onConnection(...connection);
+      return {
+        port,
+        close: async () => {
+          channel.say({ order: "end" } satisfies Order);
+          await channel.closed;
+        },
+      };
+    },
+    close: () => mux.close(),
+  };
+}
+
+/** Takes a channel in which something was asked for; gives the answer's port, or throws the answer's error. */
+async function portOf(channel: Channel): Promise<number> {
+  const said = await channel.answer();
+  if (said === null)
+    throw new RuncodeError("unavailable", "the connection to the sandbox is gone", { hint: "try again" });
+  const answer = v.safeParse(Answer, said);
+  if (answer.success && "ready" in answer.output) return answer.output.port;
+  channel.close();
+  if (!answer.success || !("failed" in answer.output))
+    throw new RuncodeError("error", "the helper in the sandbox answered with nonsense");
+  const { failed, message, hint } = answer.output;
+  throw new RuncodeError(failed, message, { hint });
+}
+
+function processOf(channel: Channel, terminal: boolean): SandboxProcess {
+  const [stdin, stdout, stderr] = [channel.writer(0), channel.reader(1), channel.reader(2)];
+  let running = true;
+  const exited = new Promise<ProcessExit>((resolve) => {
+    channel.hear((said) => {
+      const told = v.safeParse(Exit, said);
+      if (told.success) resolve(told.output.exit);
+    });
+    // What is gone with its sandbox was killed; nobody is left to say so.
+    void channel.closed.then(() => resolve({ signal: "KILL", coreDumped: false }));
+  });
+  void exited.then(() => {
+    running = false;
+    stdin.destroy();
+  });
+  const tell = (order: Order): void => {
+    if (running) channel.say(order);
+  };
+  return {
+    stdin,
+    stdout,
+    stderr: terminal ? null : stderr,
+    exited,
+    resize: (columns, rows) => tell({ order: "resize", columns, rows }),
+    signal: (name) => tell({ order: "signal", name }),
+    kill: () => {
+      channel.say({ order: "kill" });
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
+    },
+  };
+}
+
+function connectionOf(channel: Channel, stdin: Writable, stdout: Readable): Duplex {
+  // Where both directions have ended the far end closes, once it has handed on what it was sent.
+  const kill = (): void => {
+    if (!stdin.writableFinished || !stdout.readableEnded) channel.close();
+  };
+  return new JoinedStreams({ stdin, stdout, kill });
+}

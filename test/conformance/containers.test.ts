@@ -1,0 +1,387 @@
+// What holds for containers beyond the common suite: what stays out of them, images of every odd kind, and engines and
+// containers that go away in the middle.
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { buffer, text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import type { Driver, Sandbox, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
+import { BUSYBOX, DEBIAN, describeEngines, type EngineKind } from "../harness/engines.ts";
+import { bareImage, importImage } from "./images.ts";
+import { driverOn, run, seen, subject, type Subject } from "./subjects.ts";
+
+/** Finds a container of a workspace as its driver would. */
+async function containersOf(engine: Engine, on: Subject, spec?: SandboxSpec): Promise<string[]> {
+  const owner = (await Bun.file(path.join(on.dataDir, "engine-owner")).text()).trim();
+  const label = [`runcode.server=${owner}`, ...(spec ? [`runcode.workspace=${spec.id}`] : [])];
+  return (await engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
+}
+
+const nameOf = (kind: EngineKind) => `docker@${kind}` as const;
+
+describeEngines(
+  (kind) => `containers on ${kind}`,
+  (kind, address) => {
+    let on: Subject;
+    let engine: Engine;
+    beforeAll(async () => {
+      on = await subject(nameOf(kind));
+      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+    });
+    afterAll(async () => {
+      await on.close();
+      await engine.close();
+    });
+    const startOf = async (image: string, more: Partial<SandboxSpec> = {}, driver: Driver = on.driver) => {
+      const spec = { ...on.spec(), image, ...more };
+      await driver.create(spec);
+      return { spec, sandbox: await driver.start(spec) };
+    };
+
+    describe("what stays out", () => {
+      let sandbox: Sandbox;
+      beforeAll(async () => {
+        ({ sandbox } = await startOf(DEBIAN));
+      });
+      afterAll(async () => await sandbox.stop({ graceMs: 0 }));
+
+      test("root inside has a short list of capabilities, gains none, and is under seccomp", async () => {
+        const { stdout } = await run(sandbox, ["cat", "/proc/self/status"]);
+        const status = Object.fromEntries(stdout.split("\n").map((line) => line.split(/:\s+/, 2) as [string, string]));
+        // CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10.
+        for (const set of ["CapPrm", "CapEff", "CapBnd"]) expect([set, status[set]]).toEqual([set, "00000000000004fb"]);
+        expect(status).toMatchObject({ NoNewPrivs: "1", Seccomp: "2" });
+      });
+
+      test("a terminal's programs have no more than others", async () => {
+        const process = await sandbox.exec({
+          command: "grep -E '^(CapEff|NoNewPrivs|Seccomp:)' /proc/self/status; echo over",
+          pty: { term: "dumb", columns: 80, rows: 24 },
+        });
+        const said = await seen(process.stdout, "over");
+        expect(said).toMatch(/CapEff:\s+00000000000004fb/);
+        expect(said).toMatch(/NoNewPrivs:\s+1/);
+        expect(said).toMatch(/Seccomp:\s+2/);
+      });
+
+      test("nothing of the machine is mounted but the home and the helper, which is read-only", async () => {
+        const { stdout } = await run(sandbox, ["cat", "/proc/self/mounts"]);
+        const own = ["/", sandbox.home, "/.runcode", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+        const other = stdout
+          .trim()
+          .split("\n")
+          .map((line) => line.split(" ")[1] ?? "")
+          .filter((where) => !own.includes(where) && !/^\/(proc|sys|dev|run\/\.containerenv|run\/secrets)/.test(where));
+        expect(other.filter((where) => where !== "/run")).toEqual([]);
+        expect((await run(sandbox, "ls /var/run/docker.sock /run/podman /run/docker.sock 2>/dev/null")).stdout).toBe(
+          "",
+        );
+        expect((await run(sandbox, "touch /.runcode/planted")).exit).toEqual({ code: 1 });
+        expect((await run(sandbox, "echo x >> /.runcode/runcode")).exit).not.toEqual({ code: 0 });
+      });
+
+      test("mounts, new devices, the kernel's settings and other processes' memory are out of reach", async () => {
+        for (const attempt of [
+          "mount -t tmpfs none /mnt",
+          "mknod /tmp/disk b 8 0",
+          "echo 1 > /proc/sys/kernel/sysrq",
+          "unshare -m true",
+          "chroot / true",
+        ]) {
+          const { exit } = await run(sandbox, attempt);
+          expect([attempt, exit]).not.toEqual([attempt, { code: 0 }]);
+        }
+        expect((await run(sandbox, "ps -e -o pid= | wc -l")).stdout.trim()).toMatch(/^[1-9]$/);
+      });
+
+      test("a program with the setuid bit gives nobody more than he has", async () => {
+        const image = await importImage(
+          engine,
+          "runcode-setuid",
+          {
+            "bin/busybox": Buffer.from(await Bun.file("/bin/busybox").arrayBuffer()),
+            "etc/passwd": "x:x:1000:1000::/home/x:\n",
+          },
+          ["USER 1000"],
+        );
+        const { sandbox: theirs } = await startOf(image);
+        const { stdout } = await run(theirs, ["/bin/busybox", "cat", "/proc/self/status"]);
+        expect(stdout).toMatch(/NoNewPrivs:\s+1/);
+        expect(stdout).toMatch(/CapEff:\s+0+\n/);
+        await theirs.stop({ graceMs: 0 });
+      });
+
+      test("an image that asks for volumes, another entry, a port and a preloaded library gets no place of the machine", async () => {
+        const image = await importImage(
+          engine,
+          "runcode-greedy",
+          { "bin/busybox": Buffer.from(await Bun.file("/bin/busybox").arrayBuffer()) },
+          ['ENTRYPOINT ["/bin/busybox","false"]', "VOLUME /data", "EXPOSE 22", "ENV LD_PRELOAD=/evil.so"],
+        );
+        const { spec, sandbox: greedy } = await startOf(image);
+        const [id = ""] = await containersOf(engine, on, spec);
+        const found = await engine.api.getContainer(id).inspect();
+        expect(found.HostConfig).toMatchObject({ Privileged: false, PidsLimit: 4096 });
+        expect(found.Mounts.map(({ Type }) => Type)).toEqual(found.Mounts.map(() => "volume"));
+        expect(await run(greedy, ["/bin/busybox", "echo", "ours"])).toMatchObject({ stdout: "ours\n" });
+        await greedy.stop({ graceMs: 0 });
+      });
+
+      test("the operator can take the last capabilities and the writable root away", async () => {
+        const strict = await driverOn(nameOf(kind), on.dataDir, {
+          hardening: { capabilities: [], readOnlyRoot: true },
+        });
+        const { sandbox: closed } = await startOf(DEBIAN, {}, strict);
+        const { stdout } = await run(
+          closed,
+          "grep CapEff /proc/self/status; touch /usr/x || echo no; touch ~/y /tmp/z && echo yes",
+        );
+        expect(stdout).toMatch(/CapEff:\s+0+\nno\nyes\n/);
+        await closed.stop({ graceMs: 0 });
+        await strict.close();
+      });
+    });
+
+    describe("images of every kind", () => {
+      test("one that nobody has is not_found, and leaves no container", async () => {
+        const spec = { ...on.spec(), image: "localhost/runcode-no-such-image:1" };
+        await on.driver.create(spec);
+        const lines: string[] = [];
+        await expect(on.driver.start(spec, { progress: (line) => lines.push(line) })).rejects.toMatchObject({
+          code: "not_found",
+          message: expect.stringContaining("runcode-no-such-image") as string,
+        });
+        expect(lines[0]).toBe("pulling localhost/runcode-no-such-image:1");
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+      });
+
+      test.each(["", "-v", "a b", "image\n", "https://x/y?z", "x".repeat(300)])("%j names no image", async (image) => {
+        await expect(on.driver.create({ ...on.spec(), image })).rejects.toMatchObject({ code: "bad_request" });
+      });
+
+      test("without an image of its own or a default one a workspace cannot be made", async () => {
+        const driver = await driverOn(nameOf(kind), on.dataDir, { image: null });
+        await expect(driver.create(on.spec())).rejects.toMatchObject({
+          code: "bad_request",
+          hint: expect.stringContaining("--image") as string,
+        });
+        await driver.close();
+      });
+
+      test("one without a shell, tar or anything else runs its program, tells that there is no shell, and serves sftp", async () => {
+        const { sandbox } = await startOf(await bareImage(engine));
+        expect((await run(sandbox, ["/opt/echo", "a b"])).stdout).toBe("a b\n");
+        expect(await run(sandbox, "echo hi")).toMatchObject({
+          exit: { code: 127 },
+          stderr: expect.stringContaining("/bin/sh") as string,
+        });
+        const sftp = await sandbox.sftp();
+        sftp.stdin.write(Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 3]));
+        sftp.stdin.end();
+        // SSH_FXP_VERSION, 3 (draft-ietf-secsh-filexfer-02 §4).
+        expect((await buffer(sftp.stdout)).subarray(4, 9)).toEqual(Buffer.from([2, 0, 0, 0, 3]));
+        expect(await sftp.exited).toEqual({ code: 0 });
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("busybox alone is as good as any", async () => {
+        const { sandbox } = await startOf(BUSYBOX);
+        expect((await run(sandbox, "cd workspace && pwd && id -un")).stdout).toBe(`${sandbox.workdir}\nroot\n`);
+        const process = await sandbox.exec({ command: null, pty: { term: "vt100", columns: 60, rows: 20 } });
+        process.stdin.write("stty size; exit 5\n");
+        expect(await text(process.stdout)).toContain("20 60");
+        expect(await process.exited).toEqual({ code: 5 });
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test.each([
+        ["a name", "someone"],
+        ["a number that nobody has", "4321:4321"],
+      ])("the user that an image names by %s owns its home, and finds its files again", async (_, user) => {
+        const busybox = Buffer.from(await Bun.file("/bin/busybox").arrayBuffer());
+        const image = await importImage(
+          engine,
+          `runcode-user-${user.replace(":", "-")}`,
+          {
+            "bin/sh": busybox,
+            "bin/id": busybox,
+            "bin/cat": busybox,
+            "etc/passwd": "someone:x:1234:1234::/home/someone:/bin/sh\n",
+          },
+          [`USER ${user}`],
+        );
+        const { spec, sandbox } = await startOf(image);
+        const uid = user === "someone" ? "1234" : "4321";
+        expect((await run(sandbox, "id -u; echo kept > ~/workspace/file")).stdout).toBe(`${uid}\n`);
+        expect(sandbox.home).toBe(user === "someone" ? "/home/someone" : "/home/workspace");
+        await sandbox.stop({ graceMs: 0 });
+        const again = await on.driver.start(spec);
+        expect((await run(again, "cat ~/workspace/file")).stdout).toBe("kept\n");
+        await again.stop({ graceMs: 0 });
+      });
+    });
+
+    describe("what goes wrong", () => {
+      test("a container that is removed behind our back ends the sandbox, and it can be started again", async () => {
+        const { spec, sandbox } = await startOf(DEBIAN);
+        const held = await sandbox.exec({ command: ["cat"] });
+        const [id = ""] = await containersOf(engine, on, spec);
+        await engine.api.getContainer(id).remove({ force: true });
+        expect((await sandbox.ended).reason).toMatch(/removed|ended/);
+        expect(await held.exited).toMatchObject({ signal: "KILL" });
+        await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject({ code: "conflict" });
+        await sandbox.stop();
+        const again = await on.driver.start(spec);
+        expect((await run(again, "echo back")).stdout).toBe("back\n");
+        await again.stop({ graceMs: 0 });
+      });
+
+      test("one whose first process is killed says with which code it ended", async () => {
+        const { spec, sandbox } = await startOf(DEBIAN);
+        const [id = ""] = await containersOf(engine, on, spec);
+        await engine.api.getContainer(id).kill({ signal: "SIGKILL" });
+        expect((await sandbox.ended).reason).toContain("137");
+        await on.driver.recover(spec);
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+      });
+
+      test("the helper's death ends what ran, and the next request finds another helper", async () => {
+        const { sandbox } = await startOf(DEBIAN);
+        const held = await sandbox.exec({ command: ["cat"] });
+        await run(sandbox, "kill -KILL $PPID").catch(() => {});
+        expect(await held.exited).toMatchObject({ signal: "KILL" });
+        await expect
+          .poll(async () => (await run(sandbox, "echo again").catch(() => ({ stdout: "" }))).stdout, {
+            timeout: 60_000,
+          })
+          .toBe("again\n");
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("a program that the memory was too small for is said to have been killed for it", async () => {
+        const { sandbox } = await startOf(DEBIAN, { limits: { memoryBytes: 96 * 1024 * 1024 } });
+        const { exit, stderr } = await run(sandbox, ["/usr/bin/python3", "-c", "x = b'x' * 400_000_000"]);
+        expect(exit).toMatchObject({ signal: "KILL" });
+        expect(stderr).toContain("memory is used up");
+        expect((await run(sandbox, "echo on")).stdout).toBe("on\n");
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("a full disk is the program's own error, and the workspace goes on", async () => {
+        const strict = await driverOn(nameOf(kind), on.dataDir, { hardening: { readOnlyRoot: true } });
+        const { sandbox } = await startOf(DEBIAN, {}, strict);
+        const { exit, stderr } = await run(sandbox, "dd if=/dev/zero of=/dev/shm/full bs=1M count=4096");
+        expect(exit).toEqual({ code: 1 });
+        expect(stderr).toMatch(/No space left/);
+        expect((await run(sandbox, "echo on")).stdout).toBe("on\n");
+        await sandbox.stop({ graceMs: 0 });
+        await strict.close();
+      });
+
+      test("what runs is out of reach while the workspace is paused, by name and not by waiting", async () => {
+        const { sandbox } = await startOf(BUSYBOX);
+        await sandbox.pause();
+        await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject({ code: "conflict" });
+        await expect(sandbox.sftp()).rejects.toMatchObject({ code: "conflict" });
+        await sandbox.resume();
+        expect((await run(sandbox, "echo thawed")).stdout).toBe("thawed\n");
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("a start called off in the middle leaves no container", async () => {
+        const spec = { ...on.spec(), image: BUSYBOX };
+        await on.driver.create(spec);
+        for (const after of [5, 50, 200]) {
+          const off = new AbortController();
+          const starting = on.driver.start(spec, { signal: off.signal });
+          setTimeout(() => off.abort(new Error("called off")), after);
+          const sandbox = await starting.catch(() => null);
+          await sandbox?.stop({ graceMs: 0 });
+          expect(await containersOf(engine, on, spec)).toEqual([]);
+        }
+      });
+
+      test("a server's start removes what nobody knows any more, and nothing of anybody else", async () => {
+        const { spec, sandbox } = await startOf(BUSYBOX);
+        const stranger = await engine.api.createContainer({
+          Image: BUSYBOX,
+          Cmd: ["sleep", "1000"],
+          Labels: { "runcode.server": "somebody-else", "runcode.workspace": String(spec.id) },
+          HostConfig: { NetworkMode: "none" },
+        });
+        const next = await driverOn(nameOf(kind), on.dataDir);
+        await next.reconcile?.(new Set([spec.id]));
+        expect(await containersOf(engine, on, spec)).toHaveLength(1);
+        await next.reconcile?.(new Set());
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+        expect((await sandbox.ended).reason).toMatch(/removed|ended/);
+        expect((await stranger.inspect()).Id).toBe(stranger.id);
+        await stranger.remove({ force: true });
+        await next.close();
+      });
+    });
+  },
+);
+
+describe("an engine that does not do as it should", () => {
+  /** Answers as an engine would, later or not at all. */
+  async function fake(
+    answer: (url: string) => Promise<object>,
+  ): Promise<{ address: string; close: () => Promise<void> }> {
+    const dir = await mkdtemp(path.join(tmpdir(), "runcode-fake-"));
+    const server = createServer((request, response) => {
+      void answer(request.url ?? "").then((body) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(JSON.stringify(body));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(path.join(dir, "s"), resolve));
+    return {
+      address: `unix://${dir}/s`,
+      close: async () => {
+        server.closeAllConnections();
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+        await rm(dir, { recursive: true });
+      },
+    };
+  }
+  const options = { image: null, network: null, hardening: {} };
+
+  test("one that answers slowly is waited for", async () => {
+    const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");
+    const machine = process.arch === "x64" ? "amd64" : "arm64";
+    const slow = await fake(async (url) => {
+      await Bun.sleep(700);
+      return url.includes("version")
+        ? { Version: "99", Os: "linux", Arch: machine, Components: [] }
+        : { MemoryLimit: true };
+    });
+    const driver = new DockerDriver({ dataDir: "/tmp", self: ["/bin/true"] }, { address: slow.address, ...options });
+    expect(await driver.probe()).toMatchObject({ ok: true, detail: expect.stringContaining("docker 99") as string });
+    await driver.close();
+    await slow.close();
+  });
+
+  test("one for another kind of machine is no engine for this server", async () => {
+    const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");
+    const other = await fake(
+      async () => await Promise.resolve({ Version: "99", Os: "linux", Arch: "s390x", Components: [] }),
+    );
+    const driver = new DockerDriver({ dataDir: "/tmp", self: ["/bin/true"] }, { address: other.address, ...options });
+    expect(await driver.probe()).toMatchObject({ ok: false, detail: expect.stringContaining("s390x") as string });
+    await driver.close();
+    await other.close();
+  });
+
+  test("one that is not there is said to be so, with what to do", async () => {
+    const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");
+    const driver = new DockerDriver(
+      { dataDir: "/tmp", self: ["/bin/true"] },
+      { address: "unix:///none.sock", ...options },
+    );
+    expect(await driver.probe()).toMatchObject({ ok: false, fix: expect.any(String) as string });
+    await driver.close();
+  });
+});

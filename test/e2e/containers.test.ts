@@ -1,0 +1,106 @@
+// Workspaces in containers, from the built program: served, made, reached over ssh, stopped, recovered, deleted.
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import { BUSYBOX, DEBIAN, describeEngines } from "../harness/engines.ts";
+import { runProgram, testServer, type TestClient, type TestServer } from "../harness/index.ts";
+
+describeEngines(
+  (kind) => `workspaces on ${kind}`,
+  (kind, address) => {
+    let server: TestServer;
+    let client: TestClient;
+    let engine: Engine;
+    const mine = async (): Promise<string[]> => {
+      const owner = (await readFile(path.join(server.facts.data_dir, "engine-owner"), "utf8")).trim();
+      const filters = { label: [`runcode.server=${owner}`] };
+      return (await engine.api.listContainers({ all: true, filters })).map(({ Id }) => Id);
+    };
+    beforeAll(async () => {
+      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      const words = ["--engine", address, "--image", DEBIAN, "--engine-network", "none"];
+      server = await testServer(["--driver", "docker,process", ...words]);
+      client = await server.client();
+    });
+    afterAll(async () => {
+      await client.run(["delete", "box", "--yes", "--force"]);
+      const owner = (await readFile(path.join(server.facts.data_dir, "engine-owner"), "utf8")).trim();
+      await server.close();
+      const { Volumes } = await engine.api.listVolumes();
+      for (const { Name } of Volumes.filter(({ Name }) => Name.includes(owner)))
+        await engine.api.getVolume(Name).remove();
+      await engine.close();
+    });
+
+    test("the status says which drivers there are and which engines answer", async () => {
+      const ran = await runProgram(["serve", "--status", "--json", "--data-dir", server.facts.data_dir], {
+        env: client.home.env,
+      });
+      const status = ran.json<{ drivers: string[]; engines: { url: string; answers: boolean; detail: string }[] }>();
+      expect(status.drivers).toEqual(["docker", "process"]);
+      const row = status.engines.find(({ url }) => url === address);
+      expect(row).toMatchObject({ answers: true, detail: expect.stringContaining(kind) as string });
+    });
+
+    test("doctor says whether an engine answers", async () => {
+      const ran = await client.run(["doctor", "--json"], { env: { DOCKER_HOST: address } });
+      const { checks } = ran.json<{ checks: { name: string; status: string; detail: string }[] }>();
+      expect(checks.find(({ name }) => name === "engine")).toMatchObject({
+        status: "ok",
+        detail: expect.stringContaining(kind) as string,
+      });
+    });
+
+    test("a workspace is made, runs commands over ssh with their exit codes, and takes files both ways", async () => {
+      await client.ok(["create", "box", "--wait", "--flavor", "medium"]);
+      await client.ok(["connect", "box"]);
+      const ran = await client.run(["exec", "-w", "box", "--", "sh", "-c", "echo out; echo err >&2; cat; exit 7"], {
+        stdin: "given",
+      });
+      expect([ran.exitCode, ran.stdout, ran.stderr]).toEqual([7, "out\ngiven", expect.stringContaining("err")]);
+      const file = path.join(client.home.dir, "there");
+      await writeFile(file, "x".repeat(3_000_000));
+      await client.ok(["put", "--workspace", "box", file, "there"]);
+      await client.ok(["get", "--workspace", "box", "there", `${file}.back`]);
+      expect(await readFile(`${file}.back`, "utf8")).toBe("x".repeat(3_000_000));
+      expect(await mine()).toHaveLength(1);
+    });
+
+    test("files outlive a stop, and another image is another workspace's choice", async () => {
+      await client.ok(["stop", "box"]);
+      await expect.poll(mine).toEqual([]);
+      await client.ok(["start", "box"]);
+      expect((await client.ok(["exec", "-w", "box", "--", "sh", "-c", "wc -c < there"])).stdout.trim()).toBe("3000000");
+      await client.ok(["create", "small", "--image", BUSYBOX, "--wait"]);
+      expect((await client.ok(["exec", "-w", "small", "--", "readlink", "/bin/ls"])).stdout).toContain("busybox");
+      await client.ok(["delete", "small", "--yes", "--force"]);
+      const none = await client.run(["create", "none", "--image", "localhost/no-such:1", "--wait", "--json"]);
+      expect(none.exitCode).toBe(5);
+      expect(none.stdout + none.stderr).toContain("localhost/no-such:1");
+      await client.ok(["delete", "none", "--yes", "--force"]);
+    });
+
+    test("a server that is killed leaves nothing that its next life does not clear up", async () => {
+      process.kill(server.facts.pid, "SIGKILL");
+      expect(await mine()).toHaveLength(1);
+      const { http, ssh } = { http: new URL(server.facts.api_base).host, ssh: `127.0.0.1:${server.facts.ssh.port}` };
+      const words = ["serve", "--detach", "--json", "--data-dir", server.facts.data_dir, "--http", http, "--ssh", ssh];
+      const engineWords = [
+        "--driver",
+        "docker,process",
+        "--engine",
+        address,
+        "--image",
+        DEBIAN,
+        "--engine-network",
+        "none",
+      ];
+      const again = await runProgram([...words, ...engineWords], { env: client.home.env });
+      expect(again.exitCode).toBe(0);
+      await client.ok(["start", "box"]);
+      expect((await client.ok(["exec", "-w", "box", "--", "sh", "-c", "wc -c < there"])).stdout.trim()).toBe("3000000");
+      expect(await mine()).toHaveLength(1);
+    });
+  },
+);

@@ -1,0 +1,36 @@
+// The container engines that tests run on: `RUNCODE_TEST_ENGINES` names them (podman=unix:///…,docker=unix:///…), and
+// scripts/engines.sh brings them up. Without one a test skips and says so; where RUNCODE_REQUIRE_TOOLS is set it fails,
+// unless the variable says `none`, as it does for an account that may use no engine.
+import { describe } from "vitest";
+
+export const ENGINE_KINDS = ["podman", "docker"] as const;
+export type EngineKind = (typeof ENGINE_KINDS)[number];
+
+/** Images that scripts/engines.sh makes on each engine: a static busybox and nothing else, and Debian with python3. */
+export const BUSYBOX = "localhost/runcode-busybox:latest";
+export const DEBIAN = "localhost/runcode-debian:latest";
+
+/** The address of an engine, or null where none of this kind is there. Throws where tests may not skip. */
+export function engineAddress(kind: EngineKind): string | null {
+  const named = (process.env["RUNCODE_TEST_ENGINES"] ?? "").split(",").find((one) => one.startsWith(`${kind}=`));
+  if (named) return named.slice(kind.length + 1);
+  const meant = process.env["RUNCODE_TEST_ENGINES"] === "none";
+  if (process.env["RUNCODE_REQUIRE_TOOLS"] && !meant) throw new Error(reason(kind));
+  return null;
+}
+
+/** Gives `describe.each`-like: runs `body` once for each kind of engine, skipped with the reason where it is not there. */
+export function describeEngines(
+  title: (kind: EngineKind) => string,
+  body: (kind: EngineKind, address: string) => void,
+): void {
+  for (const kind of ENGINE_KINDS) {
+    const address = engineAddress(kind);
+    if (address === null) describe.skip(`${title(kind)} (${reason(kind)})`, () => body(kind, ""));
+    else describe(title(kind), () => body(kind, address));
+  }
+}
+
+function reason(kind: EngineKind): string {
+  return `no ${kind} in RUNCODE_TEST_ENGINES: eval "$(scripts/engines.sh up DIR)"`;
+}
