@@ -15,6 +15,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { askMaster } from "../../src/ssh/mux.ts";
+import { spawnScript } from "../../src/ssh/remote-process.ts";
 import { localPart } from "../../src/ssh/transfer/local-part.ts";
 import { putFile } from "../../src/ssh/transfer/put-file.ts";
 import { putTree } from "../../src/ssh/transfer/put-tree.ts";
@@ -129,6 +131,30 @@ describe("a transfer that is interrupted", () => {
       expect(readdirSync(path.join(cache, "parts"))).toEqual([]);
     },
   );
+});
+
+test("a script that is ended over a master that has nothing else to do ends at once, not with the next keep-alive", async () => {
+  const facts = await target();
+  const [config, controlPath] = [path.join(p.bench.home.dir, "quiet"), path.join(p.bench.home.dir, "m")];
+  const text = readFileSync(facts.config, "utf8");
+  writeFileSync(
+    config,
+    text.replace(/^(\s*ServerAliveInterval) .*$/m, "$1 0").replace(/^(\s*ControlPath) .*$/m, `$1 ${controlPath}`),
+  );
+  execFileSync("ssh", ["-F", config, "-M", "-N", "-f", facts.alias], { stdio: "ignore" });
+  try {
+    // It is a race which of two packets a master sends first; one that lost it would wait here for ever.
+    for (let round = 0; round < 12; round++) {
+      const stop = new AbortController();
+      const streams = { stdin: true, signal: stop.signal };
+      const remote = spawnScript({ ...facts, config, controlPath }, "echo up; cat", [], streams);
+      for await (const chunk of remote.stdout) if (chunk.length > 0) break;
+      stop.abort();
+      await remote.ended;
+    }
+  } finally {
+    expect(await askMaster(controlPath, "terminate")).toBe(true);
+  }
 });
 
 describe("a gateway that is killed", () => {
