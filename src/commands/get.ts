@@ -54,6 +54,7 @@ What goes where is decided by the words alone, so that doing it twice gives the 
     const options = {
       signal: context.signal,
       keep: args.noClobber,
+      cache: context.paths.cache,
       onProgress: meter(what, progress, context.clock),
       onSkip: (path: string) => context.out.warn(`left out, neither a file nor a directory nor a link: ${path}`),
     };

@@ -117,6 +117,7 @@ export class Calls {
       hurry: this.#hurry.signal,
       cwd,
       platform,
+      paths,
       report,
       commands,
       actsOn: this.#actsOn,

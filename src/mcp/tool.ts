@@ -28,6 +28,7 @@ export interface Call extends TargetDeps {
   readonly hurry: AbortSignal;
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
+  readonly paths: Paths;
   readonly report: Report;
   /** The commands that went on when their call had returned. */
   readonly commands: Commands;

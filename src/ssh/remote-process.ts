@@ -5,6 +5,7 @@ import { RuncodeError } from "../protocol/errors.ts";
 import { notRunMarker } from "../protocol/not-run.ts";
 import { newId } from "./id.ts";
 import { sshArgv } from "./master.ts";
+import { askMaster } from "./mux.ts";
 import { quoteArgv } from "./quote.ts";
 import { forAnyShell } from "../protocol/shell-line.ts";
 import { refusalError } from "./refusal.ts";
@@ -68,7 +69,11 @@ export function spawnScript(
   const line = forAnyShell(`RUNCODE_EXEC_ID=${id}; set -- ${quoteArgv(parameters)}\n${script}`);
   const argv = sshArgv(target, ["-T", ...(stdin === false ? ["-n"] : [])], line);
   const child = start(argv, stdin === true ? "pipe" : stdin === false ? "ignore" : stdin, stdout ?? "pipe");
-  const kill = (): void => child.kill("SIGTERM");
+  let killed = false;
+  const kill = (): void => {
+    killed = true;
+    child.kill("SIGTERM");
+  };
   signal.addEventListener("abort", kill, { once: true });
   const stderr = tail(child.stderr);
   const sink = stdin === true ? (child.stdin as FileSink) : undefined;
@@ -77,6 +82,9 @@ export function spawnScript(
     ended: (async () => {
       await child.exited;
       signal.removeEventListener("abort", kill);
+      // A master notes that its client has gone when it has sent what there is to send, and then waits (OpenSSH 9.2, where the far
+      // side is not OpenSSH too): the end of the script's stdin would go out with the next keep-alive. A question wakes it.
+      if (killed && target.controlPath !== null) await askMaster(target.controlPath, "alive");
       const said = await stderr;
       return { code: child.exitCode, stderr: said, refusal: said.startsWith(notRunMarker(id)) ? said : null };
     })(),

@@ -150,6 +150,24 @@ describe("a client that goes", () => {
     expect(readFileSync(said, "utf8")).toBe("hup\n");
   });
 
+  test("what did not hear it comes to the end of its input, long before the grace is over", async () => {
+    const patient = await world({ hangupGraceMs: 3_600_000 });
+    try {
+      const said = path.join(patient.dir, "said");
+      const line = `trap '' HUP; echo $$; cat >/dev/null; echo end >${said}`;
+      const ssh = patient.ssh([line], { buffer: false, stdin: "pipe" });
+      const pid = await new Promise<string>((resolve) =>
+        ssh.stdout?.once("data", (data) => resolve(String(data).trim())),
+      );
+      ssh.kill("SIGKILL");
+      await ssh;
+      await gone(pid);
+      expect(readFileSync(said, "utf8")).toBe("end\n");
+    } finally {
+      await patient.close();
+    }
+  });
+
   test("one that is deaf to it is ended after the grace", async () => {
     const ssh = w.ssh(["trap '' HUP TERM; echo $$; while :; do sleep 0.05; done"], { buffer: false });
     const pid = await new Promise<string>((resolve) =>

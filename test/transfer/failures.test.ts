@@ -6,6 +6,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
@@ -14,11 +15,15 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { askMaster } from "../../src/ssh/mux.ts";
+import { spawnScript } from "../../src/ssh/remote-process.ts";
+import { localPart } from "../../src/ssh/transfer/local-part.ts";
 import { putFile } from "../../src/ssh/transfer/put-file.ts";
 import { putTree } from "../../src/ssh/transfer/put-tree.ts";
 import { remotePath } from "../../src/ssh/transfer/remote-path.ts";
 import { openFile } from "../../src/ssh/transfer/source.ts";
 import type { SshTarget } from "../../src/ssh/target.ts";
+import { newKey } from "../../src/ssh/transfer/trailer.ts";
 import { checkDocuments } from "../harness/index.ts";
 import { ended, leftovers, place, until, type Place } from "./fixture.ts";
 
@@ -99,6 +104,59 @@ describe("a transfer that is interrupted", () => {
     expect((await done).code).toBe(130);
     expect([leftovers(p.here), existsSync(here("f"))]).toEqual([[], false]);
   });
+
+  test.each([
+    ["a file", ["get", "big", "--out", "f"], ["get", "small", "--out", "f"]],
+    ["a tree", ["get", "-r", ".", "--out", "f"], ["get", "-r", "dir", "--out", "f"]],
+  ])(
+    "by SIGKILL while it gets %s is cleared away by the next one, and nobody else's part is",
+    async (_, words, next) => {
+      const cache = path.join(p.bench.home.dir, ".cache", "runcode");
+      sparse(there("big"), 2 * GIB);
+      const child = p.start(words);
+      const done = ended(child);
+      const [dead] = await until(() => leftovers(p.here).length > 0 && leftovers(p.here));
+      child.kill("SIGKILL");
+      expect((await done).code).toBe(null);
+      expect(leftovers(p.here)).toEqual([dead]);
+
+      const running = await localPart(p.here, newKey(), cache);
+      writeFileSync(here(running.name), "of one that is still at work");
+      writeFileSync(here(".runcode-0123456789abcdef.part"), "of another machine that has this directory too");
+      writeFileSync(there("small"), "small");
+      mkdirSync(there("dir"));
+      await p.ok(next);
+      expect(leftovers(p.here).toSorted()).toEqual(
+        [here(".runcode-0123456789abcdef.part"), here(running.name)].toSorted(),
+      );
+      running.release();
+      expect(readdirSync(path.join(cache, "parts"))).toEqual([]);
+    },
+  );
+});
+
+test("a script that is ended over a master that has nothing else to do ends at once, not with the next keep-alive", async () => {
+  const facts = await target();
+  const [config, controlPath] = [path.join(p.bench.home.dir, "quiet"), path.join(p.bench.home.dir, "m")];
+  const text = readFileSync(facts.config, "utf8");
+  writeFileSync(
+    config,
+    text.replace(/^(\s*ServerAliveInterval) .*$/m, "$1 0").replace(/^(\s*ControlPath) .*$/m, `$1 ${controlPath}`),
+  );
+  execFileSync("ssh", ["-F", config, "-M", "-N", "-f", facts.alias], { stdio: "ignore" });
+  try {
+    // It is a race which of two packets a master sends first; one that lost it would wait here for ever.
+    for (let round = 0; round < 12; round++) {
+      const stop = new AbortController();
+      const streams = { stdin: true, signal: stop.signal };
+      const remote = spawnScript({ ...facts, config, controlPath }, "echo up; cat", [], streams);
+      for await (const chunk of remote.stdout) if (chunk.length > 0) break;
+      stop.abort();
+      await remote.ended;
+    }
+  } finally {
+    expect(await askMaster(controlPath, "terminate")).toBe(true);
+  }
 });
 
 describe("a gateway that is killed", () => {

@@ -38,6 +38,7 @@ To look into a file, read it instead.`,
       const options = {
         signal: call.signal,
         keep,
+        cache: call.paths.cache,
         onProgress: (bytes: number, total?: number) =>
           call.report(
             `${size(before + bytes)} received`,

@@ -52,7 +52,11 @@ export function run(process: SandboxProcess, channel: Channel, options: RunOptio
     process.signal("HUP");
     timer = setTimeout(() => process.kill(), options.hangupGraceMs);
   };
-  channel.onClose(hangup);
+  channel.onClose(() => {
+    hangup();
+    // What is just being started is not there yet to hear the signal; what it reads must end all the same, as under sshd.
+    if (!options.pty) process.stdin.end();
+  });
 
   const finish = async (): Promise<void> => {
     const exit = await process.exited;

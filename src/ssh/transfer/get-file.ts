@@ -24,7 +24,7 @@ export interface Attributes {
 export interface Sink {
   /** Whether `open` gives a file's descriptor, open for reading and writing, which ssh may then write by itself. */
   readonly isFile?: boolean;
-  open(attributes: Attributes, key: string): number | void;
+  open(attributes: Attributes, key: string): number | void | Promise<number | void>;
   write(chunk: Uint8Array): void | Promise<void>;
 }
 
@@ -73,7 +73,7 @@ export async function getFile(
           return await getFile(target, from, { ...sink, isFile: false }, { signal, ...(onProgress && { onProgress }) });
         }
         attributes = head.attributes;
-        const fd = sink.open(attributes, key);
+        const fd = await sink.open(attributes, key);
         if (head.beside) beside = getContent(target, from, fd as number, attributes.size, { signal, onProgress });
         // It is awaited below; until then a failure of it is not unhandled.
         beside?.catch(() => {});

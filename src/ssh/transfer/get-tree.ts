@@ -5,7 +5,7 @@ import type { SshTarget } from "../target.ts";
 import { answerError, findAnswer, noAnswer } from "./answer.ts";
 import { ByteReader } from "./archive/bytes.ts";
 import { Comparison } from "./comparison.ts";
-import { stageTree } from "./place-tree.ts";
+import { stageTree, type Staging } from "./place-tree.ts";
 import type { RemotePath } from "./remote-path.ts";
 import { newKey } from "./trailer.ts";
 import { GET_TREE } from "./tree-scripts.ts";
@@ -16,6 +16,8 @@ export interface GetTreeOptions extends Omit<UnpackOptions, "onHash"> {
   readonly keep: boolean;
   /** As `TransferOptions` has it. */
   readonly allow?: (place: string) => string;
+  /** This program's cache: see local-part.ts. */
+  readonly cache: string;
 }
 
 /** Of start-up files before the first line of ours, and of one line of ours, in bytes. */
@@ -32,15 +34,15 @@ export async function getTree(
   place: string,
   options: GetTreeOptions,
 ): Promise<(Unpacked & { readonly verified: boolean }) | null> {
-  const { signal, keep, allow = (file) => file } = options;
+  const { signal, keep, cache, allow = (file) => file } = options;
   const key = newKey();
   const remote = spawnScript(target, GET_TREE, [key, target.workdir, from.path], { stdin: false, signal });
   const bytes = new ByteReader(remote.stdout);
   const comparison = new Comparison();
-  let staging: ReturnType<typeof stageTree> | undefined;
+  let staging: Staging | undefined;
   try {
     if (!(await head(bytes, key, remote.ended, from, target.workdir))) return null;
-    staging = stageTree(allow(place), key, { keep });
+    staging = await stageTree(() => allow(place), key, { keep, cache });
     const unpacked = await unpack(bytes, staging.dir, { ...options, onHash: (hash) => comparison.ours(hash) });
     const word = await list(bytes, key, comparison);
     const ended = await remote.ended;

@@ -36,24 +36,29 @@ export function planGet(
   return steps;
 }
 
+export interface GetOptions extends TransferOptions {
+  /** This program's cache: see local-part.ts. */
+  readonly cache: string;
+}
+
 /** Carries out one step. Throws RuncodeError `usage` for a directory without -r, and what getFile and getTree throw. */
 export async function get(
   target: SshTarget,
   { from, place }: GetStep,
   recursive: boolean,
-  options: TransferOptions,
+  options: GetOptions,
 ): Promise<Transferred> {
   if (recursive) {
     const tree = await getTree(target, from, place, options);
     if (tree) return tree;
   }
-  const { signal, keep, onProgress, allow = (file) => file } = options;
+  const { signal, keep, onProgress, cache, allow = (file) => file } = options;
   let file: LocalFile | undefined;
   try {
     const sink = {
       isFile: true,
-      open: (_: unknown, key: string) => {
-        file = createFile(placeFile(allow(place), { keep }), key);
+      open: async (_: unknown, key: string) => {
+        file = await createFile(() => placeFile(allow(place), { keep }), key, cache);
         return file.fd;
       },
       write: (chunk: Uint8Array) => file?.write(chunk),

@@ -16,6 +16,7 @@ import {
 import path from "node:path";
 import { errno, ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import { localPart, type LocalPart } from "./local-part.ts";
 
 export interface LocalFile {
   readonly fd: number;
@@ -61,9 +62,21 @@ export function makeParents(file: string): void {
   }
 }
 
-/** Takes a path from `placeFile` and the transfer's key. Throws RuncodeError `io`. */
-export function createFile(file: string, key: string): LocalFile {
-  const fresh = path.join(path.dirname(file), `.runcode-${key}.part`);
+/**
+ * Takes what gives a path from `placeFile`, the transfer's key and this program's cache. The path is asked for again in the turn in which it
+ * is used: what it leads to may change while the name is waited for. Throws what `locate` throws, and RuncodeError `io`.
+ */
+export async function createFile(locate: () => string, key: string, cache: string): Promise<LocalFile> {
+  const part = await localPart(path.dirname(locate()), key, cache);
+  try {
+    return openPart(locate(), part);
+  } catch (error) {
+    part.release();
+    throw error;
+  }
+}
+
+function openPart(file: string, part: LocalPart): LocalFile {
   const what = `cannot write ${file}`;
   const attempt = <T>(work: () => T): T => {
     try {
@@ -73,9 +86,9 @@ export function createFile(file: string, key: string): LocalFile {
     }
   };
   makeParents(file);
-  const fd = attempt(() =>
-    openSync(fresh, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
-  );
+  const partPath = path.join(path.dirname(file), part.name);
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const fd = attempt(() => openSync(partPath, flags, 0o600));
   let open = true;
   let named = false;
   const shut = (): void => {
@@ -93,13 +106,14 @@ export function createFile(file: string, key: string): LocalFile {
         fchmodSync(fd, mode & 0o777);
         futimesSync(fd, mtime, mtime);
         shut();
-        renameSync(fresh, file);
+        renameSync(partPath, file);
       });
       named = true;
     },
     close() {
       shut();
-      if (!named) rmSync(fresh, { force: true });
+      if (!named) rmSync(partPath, { force: true });
+      part.release();
     },
   };
 }

@@ -1,10 +1,11 @@
 // A tree that has been unpacked and checked, moved to its place on this machine: by one rename where nothing stands there,
 // else file by file after a look that nothing would be lost.
-import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import { errno, ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { makeParents } from "./local-file.ts";
+import { localPart, type LocalPart, removeTree } from "./local-part.ts";
 import { join } from "./walk.ts";
 
 export interface Staging {
@@ -27,15 +28,38 @@ function checkTreePlace(place: string): void {
     });
 }
 
-/** Takes the path that the tree should have and the transfer's key. Throws RuncodeError `conflict`, `io`. */
-export function stageTree(place: string, key: string, { keep }: { readonly keep: boolean }): Staging {
+/**
+ * Takes what gives the path that the tree should have, the transfer's key and this program's cache. The path is asked for again in the turn
+ * in which it is used: what it leads to may change while the name is waited for. Throws what `locate` throws, and RuncodeError `conflict`, `io`.
+ */
+export async function stageTree(
+  locate: () => string,
+  key: string,
+  { keep, cache }: { readonly keep: boolean; readonly cache: string },
+): Promise<Staging> {
+  const part = await localPart(parentOfPart(locate()), key, cache);
+  try {
+    return makeStaging(locate(), part, keep);
+  } catch (error) {
+    part.release();
+    throw error;
+  }
+}
+
+/** Inside the directory that is there: it may be a mount point, and a rename never crosses one. */
+function parentOfPart(place: string): string {
+  const stat = attempt(place, () => statSync(place, { throwIfNoEntry: false }));
+  return stat === undefined ? path.dirname(place) : place;
+}
+
+function makeStaging(place: string, part: LocalPart, keep: boolean): Staging {
   checkTreePlace(place);
-  const there = statSync(place, { throwIfNoEntry: false }) !== undefined;
-  // Inside the directory that is there: it may be a mount point, and a rename never crosses one.
+  const parent = parentOfPart(place);
+  const there = parent === place;
   if (!there) makeParents(place);
-  const fresh = path.join(there ? place : path.dirname(place), `.runcode-${key}.part`);
-  attempt(place, () => mkdirSync(fresh, 0o700));
-  const dir = Buffer.from(fresh);
+  const partPath = path.join(parent, part.name);
+  attempt(place, () => mkdirSync(partPath, 0o700));
+  const dir = Buffer.from(partPath);
   return {
     dir,
     commit() {
@@ -45,7 +69,11 @@ export function stageTree(place: string, key: string, { keep }: { readonly keep:
       attempt(place, () => merge(dir, to));
     },
     close() {
-      removeTree(dir);
+      try {
+        removeTree(dir);
+      } finally {
+        part.release();
+      }
     },
   };
 }
@@ -88,23 +116,6 @@ function moveDirectory(from: Buffer, to: Buffer): void {
   chmodSync(from, mode | 0o700);
   renameSync(from, to);
   chmodSync(to, mode);
-}
-
-function removeTree(dir: Buffer): void {
-  try {
-    rmSync(dir, { recursive: true, force: true });
-  } catch {
-    // Directories that came without permission to write keep what is in them.
-    unlock(dir);
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-function unlock(dir: Buffer): void {
-  chmodSync(dir, 0o700);
-  for (const each of readdirSync(dir, { encoding: "buffer" })) {
-    if (lstatSync(join(dir, each)).isDirectory()) unlock(join(dir, each));
-  }
 }
 
 function attempt<T>(place: string, work: () => T): T {
