@@ -127,12 +127,26 @@ stop_one() {
   kill -9 "$pid" 2>/dev/null || true
 }
 
+# Podman's monitors wait five minutes after an exec ended, and then clean up in a directory that they make anew for it.
+stop_monitors() {
+  local each
+  for each in /proc/[0-9]*; do
+    [ "$(cat "$each/comm" 2>/dev/null)" = conmon ] || continue
+    if tr '\0' '\n' 2>/dev/null <"$each/cmdline" | grep -q "^$dir/podman/"; then kill "${each#/proc/}" 2>/dev/null || true; fi
+  done
+}
+
 down() {
   stop_one "$dir/podman"
+  stop_monitors
   stop_one "$dir/docker"
-  # Mounts below the directory would keep it from going; the deepest goes first.
-  sed -n "s|^[^ ]* \($dir/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r mount; do umount -l "$mount" || true; done
-  rm -rf "$dir"
+  # Mounts below the directory would keep it from going; the deepest goes first. A container that is just ending may still add one.
+  for _ in $(seq 20); do
+    sed -n "s|^[^ ]* \($dir/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r mount; do umount -l "$mount" || true; done
+    rm -rf "$dir" 2>/dev/null && return
+    sleep 0.5
+  done
+  say "$dir cannot be removed"
 }
 
 case $action in

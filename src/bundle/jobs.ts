@@ -34,6 +34,8 @@ export interface Patience {
   readonly forMs: number;
   /** Told once for each time that it is lost. */
   readonly onLost?: (error: RuncodeError) => void;
+  /** It answered before: a workspace that does not run may then be one that comes back with its server. */
+  readonly known?: boolean;
 }
 
 /** For a question that a person waits for; in milliseconds, as those that follow. */
@@ -67,7 +69,7 @@ export async function askJobs<T>(
   deps: JobDeps,
   session: Session,
   work: (session: Session) => Promise<T>,
-  { forMs, onLost }: Patience = BRIEF,
+  { forMs, onLost, known = false }: Patience = BRIEF,
 ): Promise<T> {
   mustMayExec(session);
   const { clock, signal } = deps;
@@ -76,11 +78,14 @@ export async function askJobs<T>(
   let refusedAt: number | null = null;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
-      const current = lostAt === null ? session : (await sessions.ensure(session.workspaceId, { signal })).session;
+      const current =
+        lostAt === null && refusedAt === null
+          ? session
+          : (await sessions.ensure(session.workspaceId, { signal })).session;
       return await onGoodSession(sessions, current, work, signal);
     } catch (error) {
       const after = clock.now() + pause;
-      if (lostAt !== null && notRunning(error)) {
+      if ((known || lostAt !== null) && notRunning(error)) {
         refusedAt ??= clock.now();
         if (after - refusedAt > COMING_BACK_MS) throw error;
       } else {
@@ -177,7 +182,8 @@ export async function* followJob(
   let until: Job | null = null;
   for (;;) {
     const request = { stdout, stderr, wholeCharacters, signal: deps.signal, waitMs: follow ? POLL_MS : 0 };
-    const logs = await askJobs(deps, session, (good) => jobLogs(good, id, request), patience);
+    const known: boolean = until !== null;
+    const logs: Logs = await askJobs(deps, session, (good) => jobLogs(good, id, request), { ...patience, known });
     yield logs;
     stdout = logs.stdout?.nextOffset ?? null;
     stderr = logs.stderr?.nextOffset ?? null;
@@ -199,10 +205,13 @@ export async function waitJob(
 ): Promise<Job> {
   const { clock, signal } = deps;
   const deadline = timeoutMs === undefined ? null : clock.now() + timeoutMs;
-  for (;;) {
+  for (let known = false; ; known = true) {
     const left = deadline === null ? POLL_MS : Math.max(0, deadline - clock.now());
     const waitMs = Math.min(left, POLL_MS);
-    const job = await askJobs(deps, session, (good) => waitForJob(good, id, { signal, waitMs }), patience);
+    const job = await askJobs(deps, session, (good) => waitForJob(good, id, { signal, waitMs }), {
+      ...patience,
+      known,
+    });
     if (job.state !== "running") return job;
     if (deadline !== null && clock.now() >= deadline) throw stillRunning(job.id, timeoutMs as number);
   }

@@ -38,6 +38,8 @@ test("a gateway that moved is found again by a command with a cached session, an
     expect(aged).not.toBe(text);
     await writeFile(meta, aged);
 
+    // It comes back a moment after its server does.
+    await client.ok(["start", "roams"]);
     const ran = await client.run(["exec", "--", "echo here >>count; cat count"]);
     expect(ran).toMatchObject({ exitCode: 0, stdout: "here\n", stderr: "" });
   } finally {

@@ -88,10 +88,12 @@ test("the first command asks in the background, once, and a later one tells", as
     });
   });
   expect(await seen(["clean"])).not.toContain(WORD);
-  await seen(["clean"]);
+  // It may have the answer already, and tell then; only the answer itself is sure to be there later.
+  const soon = await seen(["clean"]);
   await learned;
   expect(release.requests).toEqual(["/latest/download/version.txt"]);
-  expect(await seen(["clean"])).toContain(WORD);
+  const later = await seen(["clean"]);
+  expect([soon, later].filter((text) => text.includes(WORD))).toHaveLength(1);
 });
 
 test.each<[string, readonly string[], Record<string, string>]>([

@@ -293,8 +293,8 @@ for dir in "$HOME/.runcode" "$jobs"; do
 done
 find "$jobs" -name '.new-*' -prune -mtime +0 -exec rm -rf {} + 2>/dev/null
 [ ! -e "$jobs/$id" ] || fail exists
-e=$(mkdir -m 700 -- "$new" 2>&1) || fail io "$e"
 trap 'rm -rf -- "$new"; exit 1' HUP INT TERM
+e=$(mkdir -m 700 -- "$new" 2>&1) || fail io "$e"
 e=$( { printf %s "$run" >"$new/run"; } 2>&1) || { rm -rf -- "$new"; fail io "$e"; }
 if [ "$input" -ge 0 ]; then
   e=$( { cat >"$new/stdin"; } 2>&1) || { rm -rf -- "$new"; fail io "$e"; }
@@ -304,7 +304,10 @@ if [ "$input" -ge 0 ]; then
   fi
 fi
 set -- "$new/run" "$new" "$id" "$key" "$@"
-trap - HUP INT TERM
+# A client that goes away now finds a job that is about to begin. What is ignored stays so in the supervisor and in the command, as nohup has it;
+# what is caught would end the one before it can catch it itself.
+trap '' HUP
+trap - INT TERM
 # A process that leads its group is not given a session of its own in place: setsid forks then and leaves, which is the one way out of a shell
 # that makes nothing deaf to INT.
 stat_of $$

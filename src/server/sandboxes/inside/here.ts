@@ -21,13 +21,15 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
   const env: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const [key, value] of Object.entries(given)) if (value !== undefined) env[key] = value;
   Object.assign(env, { HOME: home, USER: name, LOGNAME: name, SHELL: firstProgram([shell, "/bin/bash", "/bin/sh"]) });
+  // An image's account may have a home that nobody made; sshd begins at the root then.
+  const from = (): string => (isOpenDirectory(home) ? home : "/");
   const start = async (argv: readonly string[], request: Omit<ExecRequest, "command">): Promise<SandboxProcess> => {
     const own: Record<string, string> = {
       ...env,
       ...checkedEnv(request.env),
       ...(request.pty ? { TERM: request.pty.term } : {}),
     };
-    const cwd = request.cwd ?? home;
+    const cwd = request.cwd ?? from();
     const found = programAt(argv[0] ?? "", own["PATH"] ?? DEFAULT_PATH, cwd);
     if (typeof found === "number") return missing(argv[0] ?? "", found, request.pty !== undefined);
     const what = {
@@ -42,7 +44,7 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
     user: name,
     home,
     exec: async (request) => {
-      const cwd = request.cwd ?? home;
+      const cwd = request.cwd ?? from();
       if (!cwd.startsWith("/") || !isOpenDirectory(cwd))
         throw new RuncodeError("not_found", `there is no directory ${cwd} in the workspace`);
       return await start(argvOf(request.command, env["SHELL"] ?? "/bin/sh"), request);
