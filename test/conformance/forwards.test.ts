@@ -1,8 +1,7 @@
 // Ports and sockets of a sandbox, reached and offered.
-import net from "node:net";
-import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../harness/port.ts";
 import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
 
@@ -51,17 +50,13 @@ describe.each(DRIVERS)("forwards under the %s driver", (name) => {
   });
 
   test("dialling where nobody listens is the error `network`", async () => {
-    const free = net.createServer().listen(0, "127.0.0.1");
-    await once(free, "listening");
-    const { port } = free.address() as net.AddressInfo;
-    free.close();
-    await once(free, "close");
+    const port = await freePort();
     await expect(sandbox.dial({ host: "127.0.0.1", port })).rejects.toMatchObject({ code: "network" });
     await expect(sandbox.dial({ path: `${sandbox.home}/none.sock` })).rejects.toMatchObject({ code: "network" });
     await expect(sandbox.dial({ path: "--help" })).rejects.toMatchObject({ code: "network" });
   });
 
-  test("a listener on a port takes connections from inside, and a taken port is a conflict", async () => {
+  test("a listener on a port takes connections from inside", async () => {
     const listener = await sandbox.listen({ host: "127.0.0.1", port: 0 }, (connection, from) => {
       expect(from.host).toContain("127.0.0.1");
       connection.end("from outside\n");
@@ -69,11 +64,17 @@ describe.each(DRIVERS)("forwards under the %s driver", (name) => {
     expect(listener.port).toBeGreaterThan(0);
     const client = `import socket;print(socket.create_connection(("127.0.0.1",${listener.port})).recv(99))`;
     expect((await run(sandbox, [python, "-c", client])).stdout).toContain("from outside");
-    await expect(sandbox.listen({ host: "127.0.0.1", port: listener.port }, () => {})).rejects.toMatchObject({
-      code: "conflict",
-    });
     await listener.close();
-    await expect(sandbox.dial({ host: "127.0.0.1", port: listener.port })).rejects.toMatchObject({ code: "network" });
+  });
+
+  test("a port that a listener has is a conflict for another, and nobody's once it is closed", async () => {
+    // Where the network is the machine's, a port that the system chose may be somebody else's a moment later.
+    const there = { host: "127.0.0.1", port: await freePort() };
+    const listener = await sandbox.listen(there, () => {});
+    expect(listener.port).toBe(there.port);
+    await expect(sandbox.listen(there, () => {})).rejects.toMatchObject({ code: "conflict" });
+    await listener.close();
+    await expect(sandbox.dial(there)).rejects.toMatchObject({ code: "network" });
   });
 
   test("a listener on a Unix socket takes connections from inside, and its path is free again afterwards", async () => {

@@ -1,6 +1,6 @@
 // A running workspace without isolation, so that its directory can be looked at from here, attached to a client.
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, type Dirent, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { bench, type Bench } from "../commands/workspace.ts";
@@ -68,13 +68,23 @@ export function tree(root: string): Record<string, string> {
 export function leftovers(root: string): string[] {
   const found: string[] = [];
   const visit = (dir: string): void => {
-    for (const each of readdirSync(dir, { withFileTypes: true })) {
+    for (const each of entries(dir)) {
       if (/^\.runcode-.*\.part$/.test(each.name)) found.push(path.join(dir, each.name));
       if (each.isDirectory()) visit(path.join(dir, each.name));
     }
   };
   visit(root);
   return found;
+}
+
+/** None where the directory went while it was being looked for. */
+function entries(dir: string): Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /** Waits until `what` gives something other than false, null and undefined; the test's own time limit ends a wait in vain. */
