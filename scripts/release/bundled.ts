@@ -11,7 +11,7 @@ export interface Bundled {
   readonly where: string;
   readonly version: string;
   readonly license: string;
-  /** The licence as its authors ship it. */
+  /** The licence as its authors ship it, or as its name says it. */
   readonly text: string;
 }
 
@@ -43,17 +43,34 @@ async function describe(where: string): Promise<Bundled> {
     version: string;
     license?: string;
     licenses?: { type: string }[];
+    author?: string | { name: string };
   };
   const license = manifest.license ?? manifest.licenses?.map(({ type }) => type).join(" OR ");
   const file = (await readdir(dir)).find((each) => /^(licen[cs]e|copying)/i.test(each));
-  if (!license || !file) throw new Error(`${where} ships no licence: it may not go into the program`);
+  const author = typeof manifest.author === "object" ? manifest.author.name : manifest.author;
+  const text = file === undefined ? standardText(license, author) : await readFile(path.join(dir, file), "utf8");
+  if (!license || text === null) throw new Error(`${where} ships no licence: it may not go into the program`);
   return {
     name: manifest.name,
     where,
     version: manifest.version,
     license,
-    text: await readFile(path.join(dir, file), "utf8"),
+    text,
   };
+}
+
+/** What a licence says whose name and author stand in the manifest and whose text the package leaves out; null for all others. */
+function standardText(license: string | undefined, author: string | undefined): string | null {
+  if (license !== "ISC" || !author) return null;
+  return `Copyright (c) ${author}
+
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted, provided that
+the above copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF
+MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY
+DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION,
+ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.`;
 }
 
 /** The third-party licence file. */
