@@ -21,8 +21,8 @@ const HIGH_WATER = 256 * 1024;
 const UNREAD_MOST = 128 * 1024 * 1024;
 /** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
 const LINGER_MS = 100;
-/** Between the hang-up and the certain end. */
-const HANGUP_GRACE_MS = 500;
+/** Between the hang-up and the certain end: a shell on a busy machine must have time to tell its jobs, which nobody else tells. */
+const HANGUP_GRACE_MS = 3000;
 
 /**
  * Starts a process on a fresh terminal. `controlling` says that the process shall own it at once; a launch that enters a
