@@ -8,7 +8,7 @@ export default defineConfig({
     // Real programs on a machine that other work keeps busy: in CI what fails is tried once more, and the report says which ("retry x1").
     retry: process.env["CI"] ? 1 : 0,
     maxWorkers: 2,
-    // Nothing is tried again: a test that fails by chance is mended. These limits end what hangs, and nothing else; a machine
+    // Elsewhere nothing is: a test that fails by chance is mended. These limits end what hangs, and nothing else; a machine
     // with other work takes many times what a quiet one takes.
     testTimeout: 180_000,
     hookTimeout: 180_000,
