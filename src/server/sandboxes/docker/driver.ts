@@ -16,7 +16,8 @@ import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
 import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
 import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
-import { ContainerSandbox, unlessGone } from "./sandbox.ts";
+import { unlessGone } from "./engine-sandbox.ts";
+import { ContainerSandbox } from "./sandbox.ts";
 import { archive, onlyFile } from "./tar.ts";
 
 const NOTHING = { memory: false, processes: false, cpus: false };

@@ -11,7 +11,7 @@ import { fillHelper, helperVersion } from "./helper.ts";
 import { stillContainer } from "./image.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
-import { unlessGone } from "./sandbox.ts";
+import { unlessGone } from "./engine-sandbox.ts";
 import { onlyFile } from "./tar.ts";
 
 /** Which server's a runtime is; the value is the server's own name (owner.ts). */
