@@ -101,6 +101,9 @@ export interface SandboxProcess {
 /** Where a forward leads, as seen from inside the sandbox. */
 export type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
+/** Told of each connection to a listener, and where it comes from. */
+export type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
+
 /** A listener inside the sandbox, for -R. */
 export interface SandboxListener {
   /** The port that was bound; 0 for a Unix socket. */
@@ -122,10 +125,7 @@ export interface Sandbox {
   /** Throws RuncodeError `network` when nobody answers there. */
   dial(target: Target): Promise<Duplex>;
   /** Throws RuncodeError `conflict` when the address is taken. */
-  listen(
-    target: Target,
-    onConnection: (connection: Duplex, from: { host: string; port: number }) => void,
-  ): Promise<SandboxListener>;
+  listen(target: Target, onConnection: OnConnection): Promise<SandboxListener>;
   /** Freezes and thaws every process in it. */
   pause(): Promise<void>;
   resume(): Promise<void>;

@@ -1,11 +1,9 @@
 // Forwards over this machine's own network, which the embedded sandboxes share with it.
 import net from "node:net";
 import type { Duplex } from "node:stream";
-import type { SandboxListener } from "./driver.ts";
+import type { OnConnection, SandboxListener } from "./driver.ts";
 import { errno } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
-
-type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
 
 /** Connects to a port or a Unix socket as the server's own user. Throws RuncodeError `network` when nobody answers there. */
 export async function dialHere(target: { host: string; port: number } | { path: string }): Promise<Duplex> {

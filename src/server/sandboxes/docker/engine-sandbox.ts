@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError, type ErrorCode } from "../../../protocol/errors.ts";
 import { engineError, statusOf, type Engine } from "../../engine/index.ts";
-import type { ExecRequest, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import type { ExecRequest, OnConnection, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import type { Remote } from "../remote/near.ts";
 
 export interface EngineSandboxOptions {
@@ -23,8 +23,6 @@ interface Words {
 }
 
 const GRACE_MS = 2_000;
-
-type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
 
 export abstract class EngineSandbox implements Sandbox {
   readonly home: string;

@@ -6,33 +6,25 @@ import { chmod, lchown, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { cgroupRoot, type CgroupRoot } from "../cgroup.ts";
-import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
-import { endAll } from "../ending.ts";
-import { createFiles, deleteFiles, workspaceFiles, type EmbeddedOptions, type WorkspaceFiles } from "../home.ts";
+import type { DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
+import { EmbeddedDriver, NO_LIMITS } from "../embedded-driver.ts";
 import { startHolder, HOST_ENV } from "./holder.ts";
 import { dropped, FIRST_UID, identityOf } from "./identity.ts";
 import { NamespaceSandbox } from "./sandbox.ts";
 import { writeEtc } from "./view.ts";
 
-const NOTHING = { memory: false, processes: false, cpus: false };
 const TOOLS = ["bwrap", "unshare", "nsenter", "setpriv", "setsid"];
 
-export class NamespaceDriver implements Driver {
+/** bwrap dies with the server that started it, and everything in the namespace with bwrap, so a crash leaves no strays. */
+export class NamespaceDriver extends EmbeddedDriver {
   readonly name = "namespace";
   readonly isolation = "namespaces";
-  readonly #options: EmbeddedOptions;
-  #cgroups: Promise<CgroupRoot | null> | undefined;
-
-  constructor(options: EmbeddedOptions) {
-    this.#options = options;
-  }
 
   async probe(): Promise<DriverHealth> {
-    const unwell = (detail: string, fix: string): DriverHealth => ({ ok: false, detail, fix, enforces: NOTHING });
-    workspaceFiles(this.#options.dataDir, 0);
+    const unwell = (detail: string, fix: string): DriverHealth => ({ ok: false, detail, fix, enforces: NO_LIMITS });
+    this.files({ id: 0 });
     if (process.platform !== "linux") return unwell("it needs Linux", "use the process driver");
-    if (this.#options.self.length !== 1)
+    if (this.options.self.length !== 1)
       return unwell("it needs runcode as one executable", "build it with `npm run build`");
     const missing = TOOLS.filter((tool) => !HOST_ENV.PATH.split(":").some((dir) => isProgram(path.join(dir, tool))));
     if (missing.length > 0)
@@ -67,11 +59,10 @@ export class NamespaceDriver implements Driver {
     try {
       await run(program, [...args, ...trial, ...view], { env: HOST_ENV, cwd: "/", timeout: 10_000 });
       const { stdout } = await run("bwrap", ["--version"], { env: HOST_ENV, cwd: "/" });
-      const cgroups = await this.#cgroupRoot();
       return {
         ok: true,
         detail: `${stdout.trim()}, ${process.getuid?.() === 0 ? "each workspace under a uid of its own" : "all workspaces under the server's uid"}`,
-        enforces: cgroups?.enforces ?? NOTHING,
+        enforces: (await this.enforces()) ?? NO_LIMITS,
       };
     } catch (error) {
       const said = ((error as { stderr?: string }).stderr ?? "").trim().split("\n").at(-1);
@@ -82,9 +73,9 @@ export class NamespaceDriver implements Driver {
     }
   }
 
-  async create(spec: SandboxSpec): Promise<void> {
-    const files = this.#files(spec);
-    await createFiles(files);
+  override async create(spec: SandboxSpec): Promise<void> {
+    const files = this.files(spec);
+    await super.create(spec);
     try {
       const uid = identityOf(spec.id);
       for (const dir of ["sockets", "etc"]) await mkdir(path.join(files.root, dir), { recursive: true, mode: 0o755 });
@@ -101,14 +92,14 @@ export class NamespaceDriver implements Driver {
 
   async start(spec: SandboxSpec, { signal }: StartOptions = {}): Promise<Sandbox> {
     signal?.throwIfAborted();
-    const { root } = this.#files(spec);
+    const { root } = this.files(spec);
     const uid = identityOf(spec.id);
-    const cgroup = (await (await this.#cgroupRoot())?.group(spec.id, spec.limits)) ?? null;
+    const cgroup = await this.cgroup(spec, spec.limits);
     try {
       await rm(path.join(root, "sockets"), { recursive: true, force: true });
       await mkdir(path.join(root, "sockets"), { mode: 0o755 });
       await writeEtc(path.join(root, "etc"), spec.title);
-      const self = this.#options.self[0] ?? "";
+      const self = this.options.self[0] ?? "";
       const holder = await startHolder({ title: spec.title, root, self, uid, cgroup }, signal);
       return new NamespaceSandbox(holder, { root, uid, cgroup });
     } catch (error) {
@@ -116,33 +107,6 @@ export class NamespaceDriver implements Driver {
       if (error instanceof RuncodeError || signal?.aborted) throw error;
       throw new RuncodeError("start_failed", "the workspace's sandbox cannot be made", { cause: error });
     }
-  }
-
-  /** bwrap dies with the server that started it, and everything in the namespace with bwrap; the group shows what is left. */
-  async recover(spec: SandboxSpec): Promise<null> {
-    const cgroup = await (await this.#cgroupRoot())?.group(spec.id, {});
-    if (cgroup) {
-      await cgroup.freeze(false);
-      await endAll(async () => await cgroup.members(), 0);
-      await cgroup.remove();
-    }
-    return null;
-  }
-
-  async delete(spec: SandboxSpec): Promise<void> {
-    await deleteFiles(this.#files(spec));
-  }
-
-  async close(): Promise<void> {
-    await (await this.#cgroups)?.close();
-  }
-
-  #files(spec: SandboxSpec): WorkspaceFiles {
-    return workspaceFiles(this.#options.dataDir, spec.id);
-  }
-
-  async #cgroupRoot(): Promise<CgroupRoot | null> {
-    return await (this.#cgroups ??= cgroupRoot(this.#options.dataDir));
   }
 }
 

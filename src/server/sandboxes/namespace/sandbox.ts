@@ -8,7 +8,8 @@ import { text } from "node:stream/consumers";
 import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { Cgroup } from "../cgroup.ts";
-import type { ExecRequest, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import type { ExecRequest, OnConnection, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import { EmbeddedSandbox } from "../embedded-sandbox.ts";
 import { argvOf, checkedEnv, DEFAULT_PATH } from "../environment.ts";
 import { launch } from "../launch.ts";
 import { connected } from "../relayed.ts";
@@ -26,7 +27,7 @@ export interface NamespaceOptions {
   readonly cgroup: Cgroup | null;
 }
 
-export class NamespaceSandbox implements Sandbox {
+export class NamespaceSandbox extends EmbeddedSandbox {
   readonly home = HOME;
   readonly workdir = `${HOME}/workspace`;
   readonly user = USER;
@@ -34,7 +35,6 @@ export class NamespaceSandbox implements Sandbox {
   readonly #holder: Holder;
   readonly #options: NamespaceOptions;
   readonly #gone: Promise<unknown>;
-  readonly #listeners = new Set<SandboxListener>();
   readonly #env = {
     HOME,
     USER,
@@ -46,17 +46,17 @@ export class NamespaceSandbox implements Sandbox {
   /** The nsenters outside. One that sees its child stopped stops as well, and must be told to go on. */
   readonly #waiting = new Set<number>();
   #sockets = 0;
-  #over = false;
   #stopping = false;
 
   constructor(holder: Holder, options: NamespaceOptions) {
+    super(options.cgroup);
     this.#holder = holder;
     this.#options = options;
     this.#gone = holder.process.exitCode === null ? once(holder.process, "exit") : Promise.resolve();
     this.ended = this.#gone.then(async () => {
-      this.#over = true;
+      this.over = true;
       signalEach([...this.#waiting], "SIGCONT");
-      await Promise.all([...this.#listeners].map(async (listener) => await listener.close()));
+      await this.closeListeners();
       await options.cgroup?.remove();
       return { reason: this.#stopping ? "stopped" : "its first process ended" };
     });
@@ -76,46 +76,18 @@ export class NamespaceSandbox implements Sandbox {
   }
 
   async dial(target: Target): Promise<Duplex> {
-    this.#mustRun();
+    this.mustRun();
     // A path means what it means inside: it is followed there, by a process with the workspace's rights.
     return "path" in target
       ? await connected(await this.#spawn([SELF, "sandbox-relay", target.path]), target.path)
       : await dialHere(target);
   }
 
-  async listen(
-    target: Target,
-    onConnection: (connection: Duplex, from: { host: string; port: number }) => void,
-  ): Promise<SandboxListener> {
-    this.#mustRun();
-    const listener =
-      "path" in target
-        ? await this.#listenOnPath(target.path, onConnection)
-        : await this.#listenOnPort(target.host, target.port, onConnection);
-    this.#listeners.add(listener);
-    return {
-      port: listener.port,
-      close: async () => {
-        this.#listeners.delete(listener);
-        await listener.close();
-      },
-    };
-  }
-
-  async pause(): Promise<void> {
-    this.#mustRun();
-    if (!(await this.#options.cgroup?.freeze(true))) signalEach(this.#members(), "SIGSTOP");
-  }
-
-  async resume(): Promise<void> {
-    this.#mustRun();
-    if (!(await this.#options.cgroup?.freeze(false))) signalEach([...this.#members(), ...this.#waiting], "SIGCONT");
-  }
-
   async stop({ graceMs = 2000 }: { graceMs?: number } = {}): Promise<void> {
-    if (!this.#over && !this.#stopping) {
+    if (!this.over) {
+      this.over = true;
       this.#stopping = true;
-      await this.#options.cgroup?.freeze(false);
+      await this.cgroup?.freeze(false);
       if (graceMs > 0) await this.#askToEnd(graceMs);
       // The first process is only gone once all others in its namespace are, and bwrap ends when it has seen that.
       signalEach([this.#holder.init], "SIGKILL");
@@ -126,6 +98,12 @@ export class NamespaceSandbox implements Sandbox {
     await this.ended;
   }
 
+  protected async bind(target: Target, onConnection: OnConnection): Promise<SandboxListener> {
+    return "path" in target
+      ? await this.#listenOnPath(target.path, onConnection)
+      : await this.#listenOnPort(target.host, target.port, onConnection);
+  }
+
   async #askToEnd(graceMs: number): Promise<void> {
     const own = new Set([this.#holder.init, this.#holder.monitor]);
     const others = (): number[] =>
@@ -134,6 +112,14 @@ export class NamespaceSandbox implements Sandbox {
     askToEnd(members);
     for (const until = Date.now() + graceMs; others().length > 0 && Date.now() < until;)
       await systemClock.sleep(POLL_MS);
+  }
+
+  protected async members(): Promise<number[]> {
+    return this.#members();
+  }
+
+  protected override async stopped(): Promise<number[]> {
+    return [...this.#members(), ...this.#waiting];
   }
 
   /** All in the PID namespace, by this machine's numbering. Cannot be left, and so needs no second look. */
@@ -155,11 +141,11 @@ export class NamespaceSandbox implements Sandbox {
     request: Omit<ExecRequest, "command"> = {},
     cwd = HOME,
   ): Promise<SandboxProcess> {
-    this.#mustRun();
+    this.mustRun();
     const env = { ...this.#env, ...checkedEnv(request.env), ...(request.pty ? { TERM: request.pty.term } : {}) };
     const inside = entering(this.#holder, this.#options.uid, { argv, cwd, env, terminal: request.pty !== undefined });
     const what = {
-      argv: this.#options.cgroup ? this.#options.cgroup.joined(inside.argv) : inside.argv,
+      argv: this.cgroup ? this.cgroup.joined(inside.argv) : inside.argv,
       env: inside.env,
       cwd: "/",
       owner: this.#options.uid,
@@ -197,18 +183,11 @@ export class NamespaceSandbox implements Sandbox {
         await listener.close();
         await rm(outside, { force: true });
         const unlink = '[ "$(readlink -- "$1")" = "$2" ] && rm -f -- "$1"';
-        if (!this.#over && !this.#stopping) await this.#succeeds(["/bin/sh", "-c", unlink, "sh", wanted, inside]);
+        if (!this.over) await this.#succeeds(["/bin/sh", "-c", unlink, "sh", wanted, inside]);
       },
     };
   }
-
-  #mustRun(): void {
-    if (this.#over || this.#stopping)
-      throw new RuncodeError("conflict", "the workspace is not running", { hint: "start it" });
-  }
 }
-
-type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
 
 /** nsenter waits outside for its one child; the child leads a session of its own, on the terminal if there is one. */
 function groupInside(outer: number): number {

@@ -3,7 +3,8 @@ import { accessSync, constants } from "node:fs";
 import { userInfo } from "node:os";
 import type { Duplex } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import type { ExecRequest, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import type { ExecRequest, OnConnection, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import { EmbeddedSandbox } from "../embedded-sandbox.ts";
 import { endAll } from "../ending.ts";
 import type { Cgroup } from "../cgroup.ts";
 import { argvOf, checkedEnv, inherited } from "../environment.ts";
@@ -11,9 +12,9 @@ import { isDirectory, type WorkspaceFiles } from "../home.ts";
 import { launch } from "../launch.ts";
 import { dialHere, listenOnPath, listenOnPort } from "../sockets.ts";
 import { launchOnTerminal } from "../terminal.ts";
-import { MARKER, membersOf, processes, processRow, signalEach } from "../tree.ts";
+import { MARKER, membersOf, processes, processRow } from "../tree.ts";
 
-export class ProcessSandbox implements Sandbox {
+export class ProcessSandbox extends EmbeddedSandbox {
   readonly home: string;
   readonly workdir: string;
   readonly user = userInfo().username;
@@ -24,14 +25,10 @@ export class ProcessSandbox implements Sandbox {
   readonly #env: Record<string, string>;
   /** Leaders of the sessions that were started here and may have members still. */
   readonly #sessions = new Set<number>();
-  readonly #listeners = new Set<SandboxListener>();
-  #over = false;
   #end: (ending: { reason: string }) => void = () => {};
 
-  readonly #cgroup: Cgroup | null;
-
   constructor(files: WorkspaceFiles, self: readonly string[], cgroup: Cgroup | null) {
-    this.#cgroup = cgroup;
+    super(cgroup);
     this.home = files.home;
     this.workdir = files.project;
     this.#root = files.root;
@@ -48,7 +45,7 @@ export class ProcessSandbox implements Sandbox {
   }
 
   async exec(request: ExecRequest): Promise<SandboxProcess> {
-    this.#mustRun();
+    this.mustRun();
     const cwd = request.cwd ?? this.home;
     if (!cwd.startsWith("/") || !(await isDirectory(cwd)))
       throw new RuncodeError("not_found", `there is no directory ${cwd} in the workspace`);
@@ -56,51 +53,28 @@ export class ProcessSandbox implements Sandbox {
   }
 
   async sftp(): Promise<SandboxProcess> {
-    this.#mustRun();
+    this.mustRun();
     return await this.#spawn([...this.#self, "sftp-server"], {}, this.home);
   }
 
   async dial(target: Target): Promise<Duplex> {
-    this.#mustRun();
+    this.mustRun();
     return await dialHere(target);
   }
 
-  async listen(
-    target: Target,
-    onConnection: (connection: Duplex, from: { host: string; port: number }) => void,
-  ): Promise<SandboxListener> {
-    this.#mustRun();
-    const listener =
-      "path" in target
-        ? await listenOnPath(target.path, onConnection)
-        : await listenOnPort(target.host, target.port, onConnection);
-    this.#listeners.add(listener);
-    return {
-      port: listener.port,
-      close: async () => {
-        this.#listeners.delete(listener);
-        await listener.close();
-      },
-    };
-  }
-
-  async pause(): Promise<void> {
-    this.#mustRun();
-    if (!(await this.#cgroup?.freeze(true))) signalEach(await this.#members(), "SIGSTOP");
-  }
-
-  async resume(): Promise<void> {
-    this.#mustRun();
-    if (!(await this.#cgroup?.freeze(false))) signalEach(await this.#members(), "SIGCONT");
-  }
-
   async stop(options: { graceMs?: number } = {}): Promise<void> {
-    this.#over = true;
-    await Promise.all([...this.#listeners].map(async (listener) => await listener.close()));
-    await this.#cgroup?.freeze(false);
-    const gone = await endAll(async () => await this.#members(), options.graceMs ?? 2000);
-    await this.#cgroup?.remove();
+    this.over = true;
+    await this.closeListeners();
+    await this.cgroup?.freeze(false);
+    const gone = await endAll(async () => await this.members(), options.graceMs ?? 2000);
+    await this.cgroup?.remove();
     this.#end({ reason: gone ? "stopped" : "stopped, with processes left that take no signal" });
+  }
+
+  protected async bind(target: Target, onConnection: OnConnection): Promise<SandboxListener> {
+    return "path" in target
+      ? await listenOnPath(target.path, onConnection)
+      : await listenOnPort(target.host, target.port, onConnection);
   }
 
   async #spawn(argv: readonly string[], request: Omit<ExecRequest, "command">, cwd: string): Promise<SandboxProcess> {
@@ -108,7 +82,7 @@ export class ProcessSandbox implements Sandbox {
     const here =
       argv[0] === "/bin/sh" || argv[0] === this.#shell ? argv : ["/bin/sh", "-c", 'exec "$@"', "sh", ...argv];
     const what = {
-      argv: this.#cgroup ? this.#cgroup.joined(argv) : here,
+      argv: this.cgroup ? this.cgroup.joined(argv) : here,
       env: {
         ...this.#env,
         ...checkedEnv(request.env),
@@ -123,8 +97,8 @@ export class ProcessSandbox implements Sandbox {
   }
 
   /** The kernel's list where there is one, else what can be told from /proc. */
-  async #members(): Promise<number[]> {
-    return this.#cgroup ? await this.#cgroup.members() : await membersOf(this.#root, this.#liveSessions());
+  protected async members(): Promise<number[]> {
+    return this.cgroup ? await this.cgroup.members() : await membersOf(this.#root, this.#liveSessions());
   }
 
   /** A number is not given to another process while it names a session; once the last member left it is forgotten here. */
@@ -133,10 +107,6 @@ export class ProcessSandbox implements Sandbox {
     const live = new Set(processes().map((row) => row.session));
     for (const leader of this.#sessions) if (!live.has(leader)) this.#sessions.delete(leader);
     return this.#sessions;
-  }
-
-  #mustRun(): void {
-    if (this.#over) throw new RuncodeError("conflict", "the workspace is not running", { hint: "start it" });
   }
 }
 
