@@ -48,7 +48,7 @@ const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host ===
 export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
   const surroundings = { env: process.env, home: homedir() };
   const engine = lateEngine(() => findEngine(io.engine, surroundings));
-  const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach());
+  const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach(), io.clock);
   const isLocal = (): Promise<boolean> =>
     resolveEndpoint(io.engine, surroundings).then(
       ({ kind }) => kind === "unix",

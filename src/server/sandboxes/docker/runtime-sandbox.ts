@@ -1,20 +1,25 @@
 // A container that is somebody else's as well. There is no helper in it until the first request, and none once its
-// connection is gone; the next request starts another.
+// connection is gone or has not been used for a while; the next request starts another.
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { selfArgv } from "../inside/helper.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { EngineSandbox, unlessGone, type EngineSandboxOptions } from "./engine-sandbox.ts";
+import { watchUse, type Idleness } from "./idle.ts";
 
 export interface RuntimeSandboxOptions extends EngineSandboxOptions {
   readonly paused: boolean;
+  /** When a helper that nobody uses is ended. */
+  readonly idleness: Idleness;
 }
 
 export class RuntimeSandbox extends EngineSandbox {
+  readonly #idleness: Idleness;
   #remote: Promise<Remote> | null = null;
 
-  constructor({ paused, ...options }: RuntimeSandboxOptions) {
+  constructor({ paused, idleness, ...options }: RuntimeSandboxOptions) {
     super(options, { name: "runtime", resume: "runcode runtime resume" });
+    this.#idleness = idleness;
     this.paused = paused;
   }
 
@@ -30,7 +35,10 @@ export class RuntimeSandbox extends EngineSandbox {
 
   protected async remote(): Promise<Remote> {
     if (!this.#remote) {
-      const remote = this.#connect();
+      const idle = (): void => {
+        if (this.#remote === remote) this.disconnect();
+      };
+      const remote = this.#connect().then((near) => watchUse(near, this.#idleness, idle));
       this.#remote = remote;
       const forget = (): void => {
         if (this.#remote === remote) this.#remote = null;

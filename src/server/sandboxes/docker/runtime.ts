@@ -1,7 +1,8 @@
 // Workspaces over containers that were there first: those that the runtime API has started. The container is its caller's,
 // with an image, a command and a life of its own; nothing here makes one, and the server's end leaves it running. The helper
-// (inside/) is started in it only once somebody connects.
+// (inside/) is started in it only once somebody connects, and ended when nobody has used it for a while.
 import type { Readable } from "node:stream";
+import type { Clock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
@@ -17,6 +18,9 @@ import { onlyFile } from "./tar.ts";
 /** Which server's a runtime is; the value is the server's own name (owner.ts). */
 export const RUNTIME_SERVER_LABEL = "runcode.runtime";
 
+/** Between the last use of a helper and its end. */
+export const HELPER_IDLE_MS = 5 * 60_000;
+
 /** A directory as the gateway's `workdir` may be. */
 const PLAIN = /^\/[A-Za-z0-9._@+/-]*$/;
 
@@ -26,13 +30,15 @@ export class RuntimeDriver implements Driver {
   readonly outlivesServer = true;
   readonly #options: EmbeddedOptions;
   readonly #reach: () => Promise<Engine>;
+  readonly #clock: Clock;
   readonly #sandboxes = new Map<string, RuntimeSandbox>();
   #helper: Promise<string> | undefined;
 
   /** Takes how to reach the engine, which may not be there yet. */
-  constructor(options: EmbeddedOptions, reach: () => Promise<Engine>) {
+  constructor(options: EmbeddedOptions, reach: () => Promise<Engine>, clock: Clock) {
     this.#options = options;
     this.#reach = reach;
+    this.#clock = clock;
   }
 
   async probe(): Promise<DriverHealth> {
@@ -85,7 +91,8 @@ export class RuntimeDriver implements Driver {
       if (!State.Running) return null;
       const { user, home } = await this.#account(engine, id, Config.User);
       const workdir = PLAIN.test(Config.WorkingDir) && Config.WorkingDir !== "/" ? Config.WorkingDir : home;
-      const sandbox = new RuntimeSandbox({ engine, container, user, home, workdir, paused: State.Paused });
+      const idleness = { clock: this.#clock, idleMs: HELPER_IDLE_MS };
+      const sandbox = new RuntimeSandbox({ engine, container, user, home, workdir, paused: State.Paused, idleness });
       this.#sandboxes.set(id, sandbox);
       void sandbox.ended.then(() => {
         if (this.#sandboxes.get(id) === sandbox) this.#sandboxes.delete(id);
