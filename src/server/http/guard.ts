@@ -18,34 +18,42 @@ export function remoteOf(c: Context<AppEnv>): string {
  */
 export function checkHost(policy: HostPolicy): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const host = c.req.header("host") ?? new URL(c.req.url).host;
-    if (policy && !policy.names.has(hostName(host))) return errorAnswer(c, 421, "this server has another name");
+    if (policy && !policy.names.has(nameOf(c))) return errorAnswer(c, 421, "this server has another name");
     return next();
   };
 }
 
-/** Takes a Host header; gives its name in lower case, without port and final dot; "" for what is none. */
-export function hostName(host: string): string {
+/** Takes a request; gives the name that its Host header says, in lower case, without port and final dot; "" for what is none. */
+export function nameOf(c: Context): string {
+  const host = c.req.header("host") ?? new URL(c.req.url).host;
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::\d{1,5})?$/i.exec(host);
   return match?.[1]?.toLowerCase() ?? "";
 }
 
-export function securityHeaders({ secure }: Pick<AppDeps, "secure">): MiddlewareHandler<AppEnv> {
+/** What holds for whatever a server of ours answers. */
+const HEADERS = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+
+/** Sets headers on every answer that does not bring its own: a page has a policy that is made for what is on it. */
+export function headers(more: Readonly<Record<string, string>> = {}): MiddlewareHandler {
+  const all = Object.entries({ ...HEADERS, ...more });
   return async (c, next) => {
     await next();
-    const set = (name: string, value: string): void => {
-      // A page has a policy of its own, made for what is on it.
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
-    };
-    set("Cache-Control", "no-store");
-    set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-    set("Cross-Origin-Opener-Policy", "same-origin");
-    set("Cross-Origin-Resource-Policy", "same-origin");
-    set("Referrer-Policy", "no-referrer");
-    set("X-Content-Type-Options", "nosniff");
-    set("X-Frame-Options", "DENY");
-    if (secure) set("Strict-Transport-Security", "max-age=31536000");
+    for (const [name, value] of all) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   };
+}
+
+export function securityHeaders({ secure }: Pick<AppDeps, "secure">): MiddlewareHandler<AppEnv> {
+  return headers({
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    ...(secure ? { "Strict-Transport-Security": "max-age=31536000" } : {}),
+  });
 }
 
 /** The path only: a query may hold a login code or a state. */

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, ErrorHandler, MiddlewareHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RuncodeError, type ErrorCode } from "../../protocol/errors.ts";
-import { hostName } from "../http/guard.ts";
+import { nameOf } from "../http/guard.ts";
 import { createThrottle, RateLimited } from "../http/throttle.ts";
 import type { RuntimeApiDeps, RuntimeApiEnv } from "./deps.ts";
 import { EngineRefusal } from "./engine.ts";
@@ -35,24 +35,7 @@ export function requireKey({ key, clock }: Pick<RuntimeApiDeps, "key" | "clock">
 
 /** See checkHost of src/server/http/guard.ts: a web site whose name resolves to this machine must not speak for its user. */
 export function checkName(hosts: RuntimeApiDeps["hosts"]): Handler {
-  return async (c, next) => {
-    const host = c.req.header("host") ?? new URL(c.req.url).host;
-    return hosts && !hosts.has(hostName(host)) ? refuse(c, 421, "this server has another name") : next();
-  };
-}
-
-export function headers(): Handler {
-  return async (c, next) => {
-    await next();
-    const set = (name: string, value: string): void => {
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
-    };
-    set("Cache-Control", "no-store");
-    set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-    set("Cross-Origin-Resource-Policy", "same-origin");
-    set("Referrer-Policy", "no-referrer");
-    set("X-Content-Type-Options", "nosniff");
-  };
+  return async (c, next) => (hosts && !hosts.has(nameOf(c)) ? refuse(c, 421, "this server has another name") : next());
 }
 
 /** The path only; bodies hold the environment of runtimes, which may be secret. */
