@@ -92,7 +92,7 @@ describe.each(DRIVERS)("what a workspace under the %s driver is given", (name) =
 
   test("a stop asks the command to end, and waits until it has", async () => {
     const spec = await made({
-      command: "trap 'sleep 0.3; echo heard > ~/heard; exit' TERM; touch ~/deaf-no-more; while :; do sleep 0.02; done",
+      command: "trap 'sleep 2.5; echo heard > ~/heard; exit' TERM; touch ~/deaf-no-more; while :; do sleep 0.02; done",
     });
     const sandbox = await startWorkspace(on.driver, spec);
     await run(sandbox, "until [ -e ~/deaf-no-more ]; do sleep 0.02; done");
