@@ -62,8 +62,13 @@ export function controlPlane(options: ControlPlaneOptions): ControlPlane {
       return [];
     });
   };
-  const act = async (id: number, action: "start" | "stop", code: ErrorCode, signal?: AbortSignal): Promise<void> => {
-    const { document } = await call("GET", `/workspace/${action}?workspace_id=${id}`, { signal });
+  const act = async (
+    id: number,
+    action: "start" | "stop",
+    code: ErrorCode,
+    { signal, more = "" }: { signal?: AbortSignal | undefined; more?: string },
+  ): Promise<void> => {
+    const { document } = await call("GET", `/workspace/${action}?workspace_id=${id}${more}`, { signal });
     const answer = parse(ActionAnswer, document ?? {}, `the answer to ${action}`);
     if (answer.error) throw new RuncodeError(code, serverText(answer.message) || `the workspace did not ${action}`);
   };
@@ -86,8 +91,9 @@ export function controlPlane(options: ControlPlaneOptions): ControlPlane {
     async delete(id, { force }, signal) {
       await call("DELETE", `/workspace/${id}${force ? "?force=true" : ""}`, { signal });
     },
-    start: (id, signal) => act(id, "start", "start_failed", signal),
-    stop: (id, signal) => act(id, "stop", "stop_failed", signal),
+    start: (id, signal, { noCommand = false } = {}) =>
+      act(id, "start", "start_failed", { signal, more: noCommand ? "&command=false" : "" }),
+    stop: (id, signal) => act(id, "stop", "stop_failed", { signal }),
     async mint(id, { publicKey, ttl }, signal) {
       const { document, serverTime } = await call("POST", `/workspace/${id}/ssh-session`, {
         body: { public_key: publicKey, ttl, client },

@@ -14,6 +14,11 @@ export interface Minted {
   readonly serverTime: number | null;
 }
 
+export interface StartChoice {
+  /** Starts it without the command that it was given, where the control plane knows how. */
+  readonly noCommand?: boolean;
+}
+
 /** Every call throws RuncodeError by the status table of the protocol page; `network` when nothing answered. */
 export interface ControlPlane {
   readonly apiBase: string;
@@ -23,7 +28,7 @@ export interface ControlPlane {
   create(request: CreateWorkspaceRequest, signal?: AbortSignal): Promise<Workspace>;
   delete(id: number, options: { force: boolean }, signal?: AbortSignal): Promise<void>;
   /** Asks for it; does not wait. Throws `start_failed` when the answer says so. */
-  start(id: number, signal?: AbortSignal): Promise<void>;
+  start(id: number, signal?: AbortSignal, choice?: StartChoice): Promise<void>;
   stop(id: number, signal?: AbortSignal): Promise<void>;
   mint(id: number, request: { publicKey: string; ttl: number }, signal?: AbortSignal): Promise<Minted>;
   me(signal?: AbortSignal): Promise<Account>;

@@ -3,7 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
 import type { Workspace } from "../protocol/workspace.ts";
-import type { ControlPlane } from "./control-plane.ts";
+import type { ControlPlane, StartChoice } from "./control-plane.ts";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 3000;
@@ -34,7 +34,7 @@ export async function waitForRunning(api: ControlPlane, id: number, options: Wai
     const waited = clock.now() - began;
     const fell = state === "stopped" && (moved || waited > SETTLING_MS);
     if (state === "error" || fell) {
-      const why = workspace.problem ? `: ${printable(workspace.problem).slice(0, 300)}` : "";
+      const why = workspace.problem ? `: ${printable(workspace.problem).slice(0, 500)}` : "";
       throw new RuncodeError("start_failed", `${title} did not start, its state is ${state}${why}`, {
         hint: `runcode open ${title} may tell more`,
       });
@@ -50,12 +50,17 @@ export async function waitForRunning(api: ControlPlane, id: number, options: Wai
 }
 
 /** Asks for a start, once a stop that is still going on has ended. Throws `timeout`, `start_failed`, and what the calls throw. */
-export async function requestStart(api: ControlPlane, id: number, options: WaitOptions): Promise<void> {
+export async function requestStart(
+  api: ControlPlane,
+  id: number,
+  options: WaitOptions,
+  choice: StartChoice = {},
+): Promise<void> {
   const { clock, signal, timeoutMs } = options;
   const began = clock.now();
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const { state, title } = await findWorkspace(api, id, signal);
-    if (state !== "stopping") return api.start(id, signal);
+    if (state !== "stopping") return api.start(id, signal, choice);
     options.onState?.(state);
     if (clock.now() - began + pause > timeoutMs)
       throw new RuncodeError("timeout", `${title} is still stopping after ${Math.round(timeoutMs / 1000)} s`, {

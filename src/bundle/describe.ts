@@ -33,6 +33,11 @@ export function describeAttachment(attachment: Attachment, session: Session | nu
 }
 
 export function describeWorkspace(workspace: Workspace) {
-  const { id, title, customTitle, state, shared, connectable, isolation } = workspace;
-  return { id, title, custom_title: customTitle, state, shared, connectable, ...(isolation ? { isolation } : {}) };
+  const { id, title, customTitle, state, shared, connectable, isolation, problem, labels } = workspace;
+  return {
+    ...{ id, title, custom_title: customTitle, state, shared, connectable },
+    ...(isolation ? { isolation } : {}),
+    ...(problem ? { problem } : {}),
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+  };
 }

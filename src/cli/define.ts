@@ -17,7 +17,12 @@ export type Option =
       readonly complete?: "local" | "remote";
     })
   | (OptionBase & { readonly kind: "optional"; readonly placeholder: string })
-  | (OptionBase & { readonly kind: "list"; readonly placeholder: string; readonly choices?: readonly string[] })
+  | (OptionBase & {
+      readonly kind: "list";
+      readonly placeholder: string;
+      readonly choices?: readonly string[];
+      readonly complete?: "local" | "remote";
+    })
   | (OptionBase & {
       readonly kind: "integer";
       readonly placeholder: string;

@@ -28,12 +28,14 @@ export default defineCommand({
 const EMPTY = "There is no workspace yet: runcode create";
 
 function rows(workspaces: readonly Workspace[]): string {
-  const cells = workspaces.map(({ id, title, customTitle, state, shared, connectable }) => [
+  const cells = workspaces.map(({ id, title, customTitle, state, shared, connectable, problem }) => [
     String(id),
     title,
     printable(state),
     printable(customTitle ?? "").slice(0, 60),
-    [shared ? "shared" : "", connectable ? "" : "no SSH"].filter(Boolean).join(", "),
+    [shared ? "shared" : "", connectable ? "" : "no SSH", printable(problem ?? "").slice(0, 400)]
+      .filter(Boolean)
+      .join(", "),
   ]);
   return table([["ID", "TITLE", "STATE", "NAME", ""], ...cells]);
 }

@@ -8,10 +8,13 @@ const TIMEOUT_SECONDS = 300;
 
 export default defineCommand({
   summary: "Start a workspace",
-  description: "Waits until it runs. Starting one that runs does nothing.",
+  description:
+    "Waits until it runs. Starting one that runs does nothing. One whose command fails at once does not start; without the command " +
+    "it does, so that what the command needs can be put there.",
   positionals: { workspace: { arity: "one", summary: "id, title or custom title", complete: "workspace" } },
   options: {
     noWait: { kind: "flag", summary: "return once the start was accepted" },
+    noCommand: { kind: "flag", summary: "leave out, this time, the command it was created with" },
     timeout: { kind: "seconds", placeholder: "TIME", summary: "how long to wait (default 300s)" },
   },
   examples: [
@@ -32,7 +35,7 @@ export default defineCommand({
         signal,
         onState: (now) => progress.update(`${title} is ${now}`),
       };
-      await requestStart(api, id, options);
+      await requestStart(api, id, options, { noCommand: args.noCommand });
       const { state } = args.noWait ? await findWorkspace(api, id, signal) : await waitForRunning(api, id, options);
       return {
         json: { id, state, waited_ms: Math.round(performance.now() - began) },

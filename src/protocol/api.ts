@@ -1,6 +1,7 @@
 // Every shape that crosses the control plane, once, for the client that reads it and the server that writes it.
 import * as v from "valibot";
 import { SESSION_TTL_SECONDS } from "./constants.ts";
+import { WorkspaceCommand, WorkspaceEnvironment, WorkspaceLabels } from "./workspace-fields.ts";
 import { TITLE, WireWorkspace } from "./workspace.ts";
 
 export * from "./constants.ts";
@@ -28,6 +29,9 @@ export const CreateWorkspaceRequest = v.strictObject({
   image: v.optional(v.pipe(v.string(), v.maxLength(500))),
   flavor: v.optional(v.pipe(v.string(), v.maxLength(63))),
   driver: v.optional(v.pipe(v.string(), v.maxLength(63))),
+  command: v.optional(WorkspaceCommand),
+  environment: v.optional(WorkspaceEnvironment),
+  labels: v.optional(WorkspaceLabels),
 });
 export type CreateWorkspaceRequest = v.InferOutput<typeof CreateWorkspaceRequest>;
 

@@ -18,6 +18,8 @@ export const WireWorkspace = v.object({
   /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), and what is wrong with it. */
   isolation: v.optional(v.nullable(v.string())),
   problem: v.optional(v.nullable(v.string())),
+  /** Ours: a person's notes. Something else under that name is somebody else's field. */
+  labels: v.fallback(v.optional(v.nullable(v.record(v.string(), v.string()))), null),
 });
 export type WireWorkspace = v.InferOutput<typeof WireWorkspace>;
 
@@ -33,6 +35,7 @@ export interface Workspace {
   readonly webUrl: string | null;
   readonly isolation: string | null;
   readonly problem: string | null;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** The provider whose workspaces SSH reaches. Our server sends it for compatibility; nothing shows it. */
@@ -55,5 +58,6 @@ export function toWorkspace(wire: WireWorkspace, shared: boolean): Workspace {
     webUrl: wire.web_url ?? null,
     isolation: wire.isolation ?? null,
     problem: wire.problem ?? null,
+    labels: wire.labels ?? {},
   });
 }

@@ -102,16 +102,21 @@ describeEngines(
       expect((await inspect(id)).State.Running).toBe(true);
     });
 
-    test("a container that is no runtime is not found, and goes on", async () => {
+    test.each([
+      ["a container that is no runtime", {}],
+      // As one is whose image brings the label of a runtime.
+      ["a workspace that passes for one", { "runcode.workspace": "1", "openhands.runtime_id": "bystander" }],
+    ])("%s is not found, and goes on", async (_what, labels) => {
       const other = await t.engine.api.createContainer({
         name: unique("bystander"),
         Image: BUSYBOX,
         Cmd: SLEEP,
-        Labels: { [TEST_LABEL]: "bystander" },
+        Labels: { [TEST_LABEL]: "bystander", ...labels },
       });
       try {
         await other.start();
-        for (const ref of [other.id, other.id.slice(0, 12), unique("bystander")]) {
+        expect(await mine()).not.toContain(unique("bystander"));
+        for (const ref of [other.id, other.id.slice(0, 12), unique("bystander"), "bystander"]) {
           for (const verb of ["stop", "pause", "resume"]) expect((await act(verb, ref)).status).toBe(404);
         }
         expect((await other.inspect()).State).toMatchObject({ Running: true, Paused: false });

@@ -22,6 +22,9 @@ const workspace = (accountId: number, title: string) =>
     driver: "process",
     createdAt: NOW,
     container: null,
+    command: null,
+    environment: {},
+    labels: {},
   });
 
 beforeEach(async () => {

@@ -16,4 +16,14 @@ export const workspaceEntries = {
   state,
   shared: flag("whether it is somebody else's"),
   connectable: flag("whether SSH reaches it"),
+  isolation: v.exactOptional(
+    v.pipe(
+      text("how it is kept apart from its host, where the control plane tells"),
+      v.examples(["none", "namespaces", "container"]),
+    ),
+  ),
+  problem: v.exactOptional(text("what is wrong with it, where the control plane tells")),
+  labels: v.exactOptional(
+    v.pipe(v.record(v.string(), v.string()), v.description("what was noted about it, where anything was")),
+  ),
 };

@@ -49,7 +49,8 @@ export function apiRoutes(deps: RouteDeps): App {
       }
       const account = c.get("account");
       const id = positive(query(c, "workspace_id"), "workspace_id");
-      const failure = await outcome(deps, plane.workspaces[verb](account, id));
+      const choice = { withoutCommand: !truth(query(c, "command") ?? "true", "command") };
+      const failure = await outcome(deps, plane.workspaces[verb](account, id, choice));
       if (failure) return c.json({ error: true, message: failure.message });
       return c.json({ error: false, message: MESSAGES[plane.workspaces.get(account, id).state] });
     });
@@ -61,9 +62,8 @@ export function apiRoutes(deps: RouteDeps): App {
   });
 
   api.delete("/workspace/:id{[0-9]+}", async (c) => {
-    const force = query(c, "force") ?? "false";
-    if (force !== "true" && force !== "false") throw new RuncodeError("bad_request", "force must be true or false");
-    await plane.workspaces.delete(c.get("account"), positive(c.req.param("id"), "id"), { force: force === "true" });
+    const force = truth(query(c, "force") ?? "false", "force");
+    await plane.workspaces.delete(c.get("account"), positive(c.req.param("id"), "id"), { force });
     return c.body(null, 204);
   });
 
@@ -121,6 +121,9 @@ function wire(workspace: WorkspaceView): Record<string, unknown> {
     flavor: workspace.flavor,
     driver: workspace.driver,
     isolation: workspace.isolation,
+    command: workspace.command,
+    environment: workspace.environment,
+    labels: workspace.labels,
     problem: workspace.problem,
     created_at: new Date(workspace.createdAt).toISOString(),
   };
@@ -131,6 +134,11 @@ function query(c: Context<AppEnv>, name: string): string | undefined {
   const values = c.req.queries(name) ?? [];
   if (values.length > 1) throw new RuncodeError("bad_request", `${name} is given more than once`);
   return values[0];
+}
+
+function truth(text: string, name: string): boolean {
+  if (text !== "true" && text !== "false") throw new RuncodeError("bad_request", `${name} must be true or false`);
+  return text === "true";
 }
 
 function positive(text: string | undefined, name: string): number {
@@ -166,6 +174,8 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: unknown): T {
 /** valibot repeats what it received, which may be a megabyte or a secret: only what was expected is said. */
 function safeMessage(issue: v.BaseIssue<unknown>): string {
   if (issue.type === "strict_object" && issue.expected === "never") return "unknown field";
-  if (issue.type === "regex" && !issue.message.startsWith("Invalid")) return issue.message;
+  // Messages that a schema of ours brings with it are made of what was expected.
+  if (["regex", "check", "raw_check"].includes(issue.type) && !issue.message.startsWith("Invalid"))
+    return issue.message;
   return issue.expected === null ? "not valid" : `expected ${issue.expected}`;
 }

@@ -1,6 +1,7 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
 import type Dockerode from "dockerode";
 import { engineError, reasonOf, statusOf, type Engine } from "../engine/index.ts";
+import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
 
 /** A runtime's processes are the host's; room for everything but a fork bomb. */
@@ -45,14 +46,14 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
     find: async (ref) => {
       const found = await seek(container(ref).inspect());
-      return found && inspected(found);
+      return found && !isWorkspace(found) ? inspected(found) : null;
     },
     labelled: async (label, value) => {
       const filter = value === undefined ? label : `${label}=${value}`;
       const listed = await ask(api.listContainers({ all: true, filters: { label: [filter] } }));
       const found = await Promise.all(listed.map(({ Id }) => seek(container(Id).inspect())));
       return found
-        .flatMap((one) => (one ? [inspected(one)] : []))
+        .flatMap((one) => (one && !isWorkspace(one) ? [inspected(one)] : []))
         .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
     },
     events: async (label, value, signal) => {
@@ -63,6 +64,14 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     networkDriver: async (name) =>
       (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
   };
+}
+
+/**
+ * Whether the docker driver made it. Its image is a workspace's owner's choice, and brings labels of its own, by which it could
+ * pass for somebody's runtime.
+ */
+function isWorkspace({ Config }: Dockerode.ContainerInspectInfo): boolean {
+  return Object.hasOwn(Config.Labels ?? {}, WORKSPACE_LABEL);
 }
 
 /** Podman calls it a failure of its own (500) when a container removes itself while it is being asked about. */

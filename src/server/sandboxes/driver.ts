@@ -20,6 +20,12 @@ export interface SandboxSpec {
   readonly title: string;
   readonly image: string | null;
   readonly limits: Limits;
+  /** What runs in it from its start; a text is a shell line. For startWorkspace (workspace.ts), not for drivers. */
+  readonly command?: string | readonly string[];
+  /** Of every process in it. For startWorkspace (workspace.ts), not for drivers. Values may be secrets. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** A person's notes, for an engine that has a place for them. None of them is one that this server goes by. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** The engine's id of a container that was there before the workspace; absent where the driver makes its own. */
   readonly container?: string;
 }
@@ -104,6 +110,12 @@ export type Target = { readonly host: string; readonly port: number } | { readon
 /** Told of each connection to a listener, and where it comes from. */
 export type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
 
+/** Why a sandbox is gone. `output` is the last that its command wrote: for its owner, and not for the server's log. */
+export interface Ending {
+  readonly reason: string;
+  readonly output?: string;
+}
+
 /** A listener inside the sandbox, for -R. */
 export interface SandboxListener {
   /** The port that was bound; 0 for a Unix socket. */
@@ -118,7 +130,7 @@ export interface Sandbox {
   /** The account name that processes see. */
   readonly user: string;
   /** Settles when the sandbox is gone for whatever reason; never rejects. */
-  readonly ended: Promise<{ readonly reason: string }>;
+  readonly ended: Promise<Ending>;
   exec(request: ExecRequest): Promise<SandboxProcess>;
   /** Serves SFTP (the protocol's bytes on stdin and stdout) with the sandbox's own rights over files. */
   sftp(): Promise<SandboxProcess>;

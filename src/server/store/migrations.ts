@@ -56,6 +56,10 @@ export const MIGRATIONS: readonly string[] = [
   // A workspace over a container that was there first: a runtime of the runtime API.
   `ALTER TABLE workspaces ADD COLUMN container TEXT;
    CREATE UNIQUE INDEX workspaces_by_container ON workspaces (container) WHERE container IS NOT NULL;`,
+  // As JSON: a text or a list of texts, and two objects of texts.
+  `ALTER TABLE workspaces ADD COLUMN command TEXT;
+   ALTER TABLE workspaces ADD COLUMN environment TEXT NOT NULL DEFAULT '{}';
+   ALTER TABLE workspaces ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';`,
 ];
 
 /**

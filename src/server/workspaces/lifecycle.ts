@@ -3,11 +3,11 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { CreateWorkspaceRequest } from "../../protocol/api.ts";
 import { TITLE, type WorkspaceState } from "../../protocol/workspace.ts";
-import type { Driver, Sandbox } from "../sandboxes/driver.ts";
+import type { Driver, Limits, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
 import type { Account } from "../store/accounts.ts";
 import type { WorkspaceRow } from "../store/workspaces.ts";
 import type { ControlPlaneDeps } from "./deps.ts";
-import { createMachine, type Machine } from "./machine.ts";
+import { createMachine, type Machine, type StartChoice } from "./machine.ts";
 import { suggestTitles } from "./titles.ts";
 
 /** A workspace as it is at this moment. */
@@ -21,6 +21,10 @@ export interface WorkspaceView {
   readonly image: string | null;
   readonly flavor: string;
   readonly driver: string;
+  readonly command: WorkspaceRow["command"];
+  /** The names of its variables; no view has the values. */
+  readonly environment: readonly string[];
+  readonly labels: WorkspaceRow["labels"];
   readonly isolation: Driver["isolation"] | null;
   readonly createdAt: number;
   readonly webUrl: string;
@@ -52,7 +56,7 @@ export interface Lifecycle {
   /** Throws `conflict` for a taken title, `bad_request` for an unknown flavor, driver or an image where there are none. */
   create(account: Account, request: CreateWorkspaceRequest): Promise<WorkspaceView>;
   /** Resolves when it runs: see Machine. */
-  start(account: Account, id: number): Promise<void>;
+  start(account: Account, id: number, choice?: StartChoice): Promise<void>;
   stop(account: Account, id: number): Promise<void>;
   /** Throws `conflict` while it runs, unless `force`. */
   delete(account: Account, id: number, options: { force: boolean }): Promise<void>;
@@ -108,8 +112,7 @@ export function createLifecycle({
       spec: () => {
         const limits = store.settings.get("flavors")[row.flavor];
         if (!limits) throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`);
-        const { id, title, image, container } = row;
-        return { id, title, image, limits, ...(container === null ? {} : { container }) };
+        return specOf(row, limits);
       },
       record: (desired, problem) => store.workspaces.want(row.id, desired, problem),
       changed: (state, detail) => {
@@ -135,6 +138,9 @@ export function createLifecycle({
       image: row.image,
       flavor: row.flavor,
       driver: row.driver,
+      command: row.command,
+      environment: Object.keys(row.environment),
+      labels: row.labels,
       isolation: driverFor(row)?.isolation ?? null,
       createdAt: row.createdAt,
       webUrl: `${endpoints().webBase}/w/${row.title}`,
@@ -199,11 +205,14 @@ export function createLifecycle({
           driver: name,
           createdAt: clock.now(),
           container: null,
+          command: request.command ?? null,
+          environment: request.environment ?? {},
+          labels: request.labels ?? {},
         },
         request.title,
       );
       try {
-        await driver.create({ id: row.id, title: row.title, image: row.image, limits: flavors[flavor] ?? {} });
+        await driver.create(specOf(row, flavors[flavor] ?? {}));
       } catch (error) {
         store.workspaces.delete(row.id);
         const reason = error instanceof Error ? error.message : String(error);
@@ -214,7 +223,7 @@ export function createLifecycle({
       machineOf(row, true);
       return view(row);
     },
-    start: async (account, id) => machineOf(own(account, id)).start(),
+    start: async (account, id, choice) => machineOf(own(account, id)).start(choice),
     stop: async (account, id) => machineOf(own(account, id)).stop(),
     delete: async (account, id, { force }) => {
       const row = own(account, id);
@@ -227,7 +236,8 @@ export function createLifecycle({
     adopt: async (account, { name, image, container, running }) => {
       const known = store.workspaces.byContainer(container);
       if (known) return await machineOf(known).align(running);
-      const about = { accountId: account.id, customTitle: null, image, flavor: "default", createdAt: clock.now() };
+      const given = { customTitle: null, flavor: "default", command: null, environment: {}, labels: {} };
+      const about = { ...given, accountId: account.id, image, createdAt: clock.now() };
       for (const title of [name, `${name.slice(0, 50)}-${container.slice(0, 12)}`]) {
         const row = { ...about, title: title.slice(0, 63), driver: adopting?.name ?? "runtime", container };
         const made = TITLE.test(row.title) ? store.workspaces.insert(row) : null;
@@ -281,4 +291,12 @@ export function createLifecycle({
       await Promise.all([...drivers, ...(adopting ? [adopting] : [])].map((driver) => driver.close()));
     },
   };
+}
+
+function specOf(
+  { id, title, image, command, environment, labels, container }: WorkspaceRow,
+  limits: Limits,
+): SandboxSpec {
+  const rest = { ...(command === null ? {} : { command }), ...(container === null ? {} : { container }) };
+  return { id, title, image, limits, environment, labels, ...rest };
 }

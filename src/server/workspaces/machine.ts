@@ -4,6 +4,7 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { WorkspaceState } from "../../protocol/workspace.ts";
 import type { Driver, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
+import { CommandEnded, startWorkspace } from "../sandboxes/workspace.ts";
 
 export interface MachineDeps {
   readonly title: string;
@@ -21,13 +22,18 @@ export interface MachineDeps {
   readonly fresh: boolean;
 }
 
+export interface StartChoice {
+  /** Leaves out what runs in it from its start, this time. */
+  readonly withoutCommand?: boolean;
+}
+
 export interface Machine {
   readonly state: WorkspaceState;
   /** In state `error`, why. */
   readonly problem: string | null;
   readonly sandbox: Sandbox | null;
   /** Resolves when it runs; throws `start_failed` with the driver's reason, `conflict` when a stop overtook it. */
-  start(): Promise<void>;
+  start(options?: StartChoice): Promise<void>;
   /** Resolves when nothing runs; throws `stop_failed`, `conflict` when a start overtook it. */
   stop(): Promise<void>;
   /** Stops it, forgets its files. Throws `delete_failed`; it may then be called again. */
@@ -45,6 +51,7 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
 export function createMachine(deps: MachineDeps): Machine {
   const { driver, title, record, changed } = deps;
   let goal = deps.goal;
+  let withoutCommand = false;
   let problem = deps.problem;
   // One that is to be brought back is on its way from the first moment, even while others have their turn before it.
   let state: WorkspaceState = problem !== null ? "error" : goal === "running" ? "starting" : "stopped";
@@ -60,20 +67,24 @@ export function createMachine(deps: MachineDeps): Machine {
     state = next;
     changed(next, detail);
   };
-  const fail = (reason: string, keepGoal = false): void => {
+  /** What a workspace's command wrote is part of the problem, which its owner sees, and not of what is logged. */
+  const fail = (
+    reason: string,
+    { keepGoal = false, output }: { keepGoal?: boolean; output?: string | undefined } = {},
+  ): void => {
     goal = "stopped";
-    problem = reason;
-    if (!keepGoal && !halted && !doomed) record("stopped", reason);
+    problem = output === undefined ? reason : `${reason}; it last wrote: ${output}`;
+    if (!keepGoal && !halted && !doomed) record("stopped", problem);
     become("error", reason);
   };
   const adopt = (fresh: Sandbox): void => {
     sandbox = fresh;
     problem = null;
     become("running");
-    void fresh.ended.then(({ reason }) => {
+    void fresh.ended.then(({ reason, output }) => {
       if (sandbox !== fresh || state === "stopping") return;
       sandbox = null;
-      fail(`it ended by itself: ${reason}`);
+      fail(`it ended by itself: ${reason}`, { output });
     });
   };
 
@@ -85,13 +96,15 @@ export function createMachine(deps: MachineDeps): Machine {
       await driver.create(deps.spec());
       starting.signal.throwIfAborted();
       adopt(
-        await driver.start(deps.spec(), {
+        await startWorkspace(driver, deps.spec(), {
           signal: starting.signal,
+          withoutCommand,
           progress: (line) => state === "starting" && changed("starting", line),
         }),
       );
     } catch (error) {
-      if (goal === "running") fail(reasonOf(error), afterCrash);
+      const output = error instanceof CommandEnded ? error.output : undefined;
+      if (goal === "running") fail(reasonOf(error), { keepGoal: afterCrash, output });
       else become("stopped");
     } finally {
       starting = null;
@@ -126,7 +139,7 @@ export function createMachine(deps: MachineDeps): Machine {
       }
       return true;
     } catch (error) {
-      fail(`the last run could not be cleared up: ${reasonOf(error)}`, true);
+      fail(`the last run could not be cleared up: ${reasonOf(error)}`, { keepGoal: true });
       return false;
     }
   };
@@ -170,11 +183,12 @@ export function createMachine(deps: MachineDeps): Machine {
     get sandbox() {
       return state === "running" ? sandbox : null;
     },
-    start: async () => {
+    start: async (choice = {}) => {
       refuseIfGoing();
       if (goal !== "running") {
         record("running", null);
         goal = "running";
+        withoutCommand = choice.withoutCommand ?? false;
       }
       await settle();
       if (state === "running") return;

@@ -1,5 +1,5 @@
 // What a workspace's container may do. This is the whole of it: nothing here comes from a user of the server but the image's
-// name and the flavor's limits, and an image's own configuration cannot ask for more than it finds.
+// name, the flavor's limits and labels that mean nothing, and an image's own configuration cannot ask for more than it finds.
 import type Dockerode from "dockerode";
 import type { Limits } from "../driver.ts";
 import { HELPER_DIR, selfArgv } from "../inside/helper.ts";

@@ -203,7 +203,8 @@ export class DockerDriver implements Driver {
             .replace(/[^A-Za-z0-9-]/g, "-")
             .replace(/^-+|-+$/g, "")
             .slice(0, 63) || "workspace",
-        labels: labelsOf(server, spec.id),
+        // A server's own come last, whatever else was let through.
+        labels: { ...spec.labels, ...labelsOf(server, spec.id) },
         limits: spec.limits,
         hardening: { capabilities, readOnlyRoot },
         network: this.#on.network,

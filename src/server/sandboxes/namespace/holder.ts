@@ -71,8 +71,9 @@ export async function startHolder(options: HolderOptions, signal?: AbortSignal):
     cwd: "/",
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    ...(signal ? { signal, killSignal: "SIGKILL" } : {}),
   });
+  const giveUp = (): void => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", giveUp, { once: true });
   child.on("error", () => {});
   const said = text(child.stderr as Readable).catch(() => "");
   const info = text(child.stdio[3] as Readable).catch(() => "");
@@ -80,7 +81,10 @@ export async function startHolder(options: HolderOptions, signal?: AbortSignal):
     child.once("exit", () => resolve(null));
     child.once("error", () => resolve(null));
   });
-  if (!(await Promise.race([firstLine(child.stdout as Readable), failed]))) {
+  const ready = await Promise.race([firstLine(child.stdout as Readable), failed]);
+  // From here on it is the sandbox's to end.
+  signal?.removeEventListener("abort", giveUp);
+  if (!ready) {
     child.kill("SIGKILL");
     signal?.throwIfAborted();
     const why = (await said).trim().split("\n").at(-1) || "bwrap did not start";
@@ -97,9 +101,12 @@ async function firstLine(stream: Readable): Promise<boolean> {
   return false;
 }
 
-/** Moves to a directory, takes the request's variables out of their disguise, and becomes the program. */
+/**
+ * Moves to a directory, takes the request's variables out of their disguise, and becomes the program. Its own variable has the
+ * one name that none of them can have.
+ */
 const ENTERED =
-  'cd -- "$1" || exit 1; for n in $2; do eval "export $n=\\"\\$RUNCODE_ENV_$n\\""; unset "RUNCODE_ENV_$n"; done; shift 2; exec "$@"';
+  'cd -- "$1" || exit 1; for RUNCODE_ENV_ in $2; do eval "export $RUNCODE_ENV_=\\"\\$RUNCODE_ENV_$RUNCODE_ENV_\\""; unset "RUNCODE_ENV_$RUNCODE_ENV_"; done; shift 2; exec "$@"';
 
 /**
  * Takes an argv to be run inside; gives the one that does it from out here, and the environment for it. The request's
