@@ -5,10 +5,8 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     // vitest's forks pool does not run on Bun; threads do.
     pool: "threads",
-    // Real programs on a machine that other work keeps busy: in CI what fails is tried once more, and the report says which ("retry x1").
-    retry: process.env["CI"] ? 1 : 0,
     maxWorkers: 2,
-    // Elsewhere nothing is: a test that fails by chance is mended. These limits end what hangs, and nothing else; a machine
+    // Nothing is tried again: a test that fails by chance is mended. These limits end what hangs, and nothing else; a machine
     // with other work takes many times what a quiet one takes.
     testTimeout: 180_000,
     hookTimeout: 180_000,

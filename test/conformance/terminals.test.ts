@@ -1,6 +1,6 @@
 // Programs on a pseudo-terminal: size, signals by key, end-of-file, hang-up, and every last byte.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
+import { DRIVERS, nap, run, seen, subject, type Subject } from "./subjects.ts";
 import { buffer, text } from "node:stream/consumers";
 import type { Sandbox, SandboxProcess } from "../../src/server/sandboxes/driver.ts";
 
@@ -149,6 +149,42 @@ describe.each(DRIVERS)("terminals under the %s driver", (name) => {
     await seen(process.stdout, "ready");
     process.kill();
     expect(await process.exited).toMatchObject({ signal: "KILL" });
+  });
+
+  // As under sshd: the kernel hangs up on the shell and, when that has ended, on its foreground; the shell on its other jobs.
+  describe.skipIf(globalThis.process.platform !== "linux")("of a shell and its jobs", () => {
+    /** A shell with one job in the foreground, and three behind: one like any other, one deaf to hang-ups, one disowned. */
+    const shell = async () => {
+      const [front, back, deaf, free] = [nap(), nap(), nap(), nap()];
+      const process = await exec(["bash", "--norc", "--noediting", "-i"]);
+      const behind = `sleep ${back} & nohup sleep ${deaf} >/dev/null 2>&1 & sleep ${free} & disown`;
+      process.stdin.write(`${behind}; echo shell=$$.; sleep ${front}\n`);
+      const [, pid] = /shell=(\d+)\./.exec(await seen(process.stdout, /shell=\d+\./)) as RegExpExecArray;
+      process.stdout.resume();
+      const jobs = { front, back, deaf, free };
+      const living = async (): Promise<string[]> => {
+        // Of what has not become another program yet, a hang-up may be lost.
+        const { stdout } = await run(sandbox, "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'");
+        const words = new Set(stdout.split("\n"));
+        return Object.entries(jobs).flatMap(([name, seconds]) => (words.has(String(seconds)) ? [name] : []));
+      };
+      await expect.poll(living).toEqual(["front", "back", "deaf", "free"]);
+      return { process, pid, living };
+    };
+
+    test("a terminal that goes takes all of it, but what is deaf or was disowned", async () => {
+      const { process, living } = await shell();
+      process.kill();
+      expect(await process.exited).toEqual({ signal: "HUP", coreDumped: false });
+      await expect.poll(living).toEqual(["deaf", "free"]);
+    });
+
+    test("a shell that is killed takes its foreground along, and leaves what runs behind", async () => {
+      const { process, pid, living } = await shell();
+      await run(sandbox, `kill -9 ${pid}`);
+      expect(await process.exited).toMatchObject({ signal: "KILL" });
+      await expect.poll(living).toEqual(["back", "deaf", "free"]);
+    });
   });
 
   test("a background process that holds the terminal does not keep the stream open", async () => {

@@ -183,6 +183,8 @@ describe("the terminal's WebSocket", () => {
     const pids = await answer(socket, "sleep 1000 & echo $$ $!");
     const [shell, child] = (/(\d+) (\d+)$/.exec(pids) ?? []).slice(1).map(Number);
     const lives = (pid: number | undefined): boolean => existsSync(`/proc/${pid}`);
+    // Until it is the program, it is a shell that catches the hang-up and forgets it when it becomes the program.
+    await expect.poll(() => readFileSync(`/proc/${child}/comm`, "utf8")).toBe("sleep\n");
     expect([lives(shell), lives(child)]).toEqual([true, true]);
     socket.close();
     await expect.poll(() => [lives(shell), lives(child)]).toEqual([false, false]);

@@ -21,7 +21,7 @@ const HIGH_WATER = 256 * 1024;
 const UNREAD_MOST = 128 * 1024 * 1024;
 /** How long output may be silent after the process ended before what still holds the terminal is hung up on. */
 const LINGER_MS = 100;
-/** Between the hang-up and the certain end: a shell on a busy machine must have time to tell its jobs, which nobody else tells. */
+/** Between the hang-up and the certain end: a shell on a busy machine must have time to tell its jobs, which nobody else tells (decision 060). */
 const HANGUP_GRACE_MS = 3000;
 
 /**
