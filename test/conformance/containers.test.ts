@@ -66,9 +66,17 @@ describeEngines(
         expect(said).toMatch(/Seccomp:\s+2/);
       });
 
-      test("nothing of the machine is mounted but the home and the helper, which is read-only", async () => {
+      test("nothing of the machine is mounted but the home, and read-only the helper and the way to it", async () => {
         const { stdout } = await run(sandbox, ["cat", "/proc/self/mounts"]);
-        const own = ["/", sandbox.home, "/.runcode", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+        const own = [
+          "/",
+          sandbox.home,
+          "/.runcode",
+          "/.runcode-link",
+          "/etc/hosts",
+          "/etc/hostname",
+          "/etc/resolv.conf",
+        ];
         const other = stdout
           .trim()
           .split("\n")
@@ -124,7 +132,8 @@ describeEngines(
         const [id = ""] = await containersOf(engine, on, spec);
         const found = await engine.api.getContainer(id).inspect();
         expect(found.HostConfig).toMatchObject({ Privileged: false, PidsLimit: 4096 });
-        expect(found.Mounts.map(({ Type }) => Type)).toEqual(found.Mounts.map(() => "volume"));
+        const places = found.Mounts.filter(({ Type }) => Type !== "volume");
+        expect(places).toMatchObject([{ Type: "bind", Destination: "/.runcode-link", RW: false }]);
         expect(await run(greedy, ["/bin/busybox", "echo", "ours"])).toMatchObject({ stdout: "ours\n" });
         await greedy.stop({ graceMs: 0 });
       });

@@ -31,12 +31,13 @@ export async function attach(
   const stream = await exec.start({ hijack: true, stdin: true, Tty: false });
   let complaint = "";
   stream.on("error", () => {});
+  const complain = (bytes: Buffer): void => void (complaint = (complaint + bytes.toString()).slice(-COMPLAINT));
   return {
     complaint: () => complaint.trim(),
     transport: {
-      input: outputOf(stream, (bytes) => (complaint = (complaint + bytes.toString()).slice(-COMPLAINT))),
-      send: (bytes) => {
-        if (stream.write(bytes) || stream.destroyed) return undefined;
+      input: outputOf(stream, complain),
+      send: (...parts) => {
+        if (stream.write(Buffer.concat(parts)) || stream.destroyed) return undefined;
         return new Promise<void>((resolve) => {
           const go = (): void => {
             stream.off("drain", go).off("close", go);

@@ -3,6 +3,7 @@
 import type Dockerode from "dockerode";
 import type { Limits } from "../driver.ts";
 import { HELPER_DIR, selfArgv } from "../inside/helper.ts";
+import { LINK_DIR } from "../remote/link.ts";
 
 /** The operator's settings; each can only take something away. */
 export interface Hardening {
@@ -38,6 +39,8 @@ export interface ContainerSpec {
   readonly home: string;
   readonly homeVolume: string;
   readonly helperVolume: string;
+  /** The workspace's directory of link.ts on the engine's machine; null goes without. */
+  readonly link: string | null;
 }
 
 /** Takes all that is known of a container; gives what the engine is asked for. */
@@ -73,7 +76,11 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
       ...(hardening.readOnlyRoot
         ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } }
         : {}),
-      Mounts: [volume(spec.homeVolume, spec.home, false), volume(spec.helperVolume, HELPER_DIR, true)],
+      Mounts: [
+        volume(spec.homeVolume, spec.home, false),
+        volume(spec.helperVolume, HELPER_DIR, true),
+        ...(spec.link === null ? [] : [{ Type: "bind" as const, Source: spec.link, Target: LINK_DIR, ReadOnly: true }]),
+      ],
       NetworkMode: spec.network ?? "default",
       IpcMode: "private",
       PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES),

@@ -8,13 +8,14 @@ import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, findEngine, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
-import { workspaceFiles, type EmbeddedOptions } from "../home.ts";
+import { deleteFiles, workspaceFiles, type EmbeddedOptions } from "../home.ts";
 import { selfArgv } from "../inside/helper.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
 import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
+import { linkDir, openDoor } from "./link.ts";
 import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
 import { unlessGone } from "./engine-sandbox.ts";
 import { ContainerSandbox } from "./sandbox.ts";
@@ -41,6 +42,8 @@ export class DockerDriver implements Driver {
   #opened: Promise<Engine> | undefined;
   #server: Promise<string> | undefined;
   #helper: Promise<string> | undefined;
+  /** Whether the engine was seen not to find a directory of this machine. */
+  #unlinkable = false;
   readonly #identities = new Map<string, Promise<Identity>>();
 
   constructor(options: EmbeddedOptions, on: EngineOptions) {
@@ -116,12 +119,24 @@ export class DockerDriver implements Driver {
       const identity = await this.#identityOf(engine, image);
       signal?.throwIfAborted();
       await this.#removeContainers(engine, spec.id);
-      container = await this.#makeContainer(engine, spec, image, identity);
-      signal?.throwIfAborted();
-      await container.start();
+      let link = await this.#linkOf(engine, spec);
+      for (;;) {
+        try {
+          container = await this.#makeContainer(engine, spec, image, identity, link);
+          signal?.throwIfAborted();
+          await container.start();
+          break;
+        } catch (error) {
+          if (link === null || !String(error).includes(link)) throw error;
+          // An engine with a disk of its own, as in a virtual machine, or one that may not look there.
+          this.#unlinkable = true;
+          link = null;
+          await this.#removeContainers(engine, spec.id);
+        }
+      }
       signal?.throwIfAborted();
       const made = container;
-      const connect = async (): Promise<Remote> => await this.#connect(made, identity);
+      const connect = async (): Promise<Remote> => await this.#connect(made, identity, link);
       const remote = await connect();
       return new ContainerSandbox({ engine, container, remote, connect });
     } catch (error) {
@@ -170,6 +185,7 @@ export class DockerDriver implements Driver {
         .catch((error: unknown) => {
           if (statusOf(error) !== 404) throw error;
         });
+      await deleteFiles(workspaceFiles(this.#options.dataDir, spec.id));
     } catch (error) {
       throw engineError(error, "the workspace's volume cannot be removed", engine.endpoint, "delete_failed");
     }
@@ -191,6 +207,7 @@ export class DockerDriver implements Driver {
     spec: SandboxSpec,
     image: Image,
     identity: Identity,
+    link: string | null,
   ): Promise<Dockerode.Container> {
     const server = await this.#name();
     const { capabilities = CAPABILITIES, readOnlyRoot = false } = this.#on.hardening;
@@ -212,6 +229,7 @@ export class DockerDriver implements Driver {
         home: identity.home,
         homeVolume: this.#homeVolume(server, spec),
         helperVolume: await this.#helperVolume(),
+        link,
       }),
     );
     // A volume is root's when it is new; what lies in it is left as it is.
@@ -223,17 +241,24 @@ export class DockerDriver implements Driver {
     return container;
   }
 
-  async #connect(container: Dockerode.Container, { home }: Identity): Promise<Remote> {
-    const { transport, complaint } = await attach(container, [...selfArgv(), "sandbox-agent"], [`HOME=${home}`]);
-    return await connectNear(transport).catch((error: unknown) => {
-      throw new RuncodeError(
-        "start_failed",
-        `the helper does not run in the container: ${complaint() || "it said nothing"}`,
-        {
-          cause: error,
-        },
-      );
-    });
+  async #connect(container: Dockerode.Container, { home }: Identity, link: string | null): Promise<Remote> {
+    const door = link === null ? null : await openDoor(link);
+    try {
+      const argv = [...selfArgv(), "sandbox-agent", ...(door ? ["--link"] : [])];
+      const { transport, complaint } = await attach(container, argv, [`HOME=${home}`]);
+      return await connectNear(door ? await door.choose(transport) : transport).catch((cause: unknown) => {
+        const said = complaint() || "it said nothing";
+        throw new RuncodeError("start_failed", `the helper does not run in the container: ${said}`, { cause });
+      });
+    } finally {
+      await door?.close();
+    }
+  }
+
+  /** The directory for a workspace's link, where the engine may see this machine's disk. */
+  async #linkOf({ endpoint }: Engine, { id }: SandboxSpec): Promise<string | null> {
+    if (endpoint.kind !== "unix" || this.#unlinkable) return null;
+    return await linkDir(workspaceFiles(this.#options.dataDir, id).root);
   }
 
   /** Looks into an image, once; the container that is needed for it also serves to fill the helper's volume. */

@@ -6,8 +6,8 @@ import { Incoming, Outgoing, PIECE } from "./streams.ts";
 
 export interface Transport {
   readonly input: AsyncIterable<Uint8Array>;
-  /** Takes bytes; a promise when the other side has to read first. */
-  readonly send: (bytes: Uint8Array) => Promise<void> | undefined;
+  /** Takes bytes in parts, which are the caller's again at once; a promise when the other side has to read first. */
+  readonly send: (...parts: readonly Uint8Array[]) => Promise<void> | undefined;
   /** Called once, when either end is done. */
   readonly close: () => void;
 }
@@ -51,7 +51,7 @@ export class Channel {
         this.#outgoing.set(
           index,
           new Outgoing(
-            (bytes) => this.#put(DATA, index, bytes),
+            (...parts) => this.#put(DATA, index, ...parts),
             () => void this.#put(END, index),
           ),
         );
@@ -141,8 +141,8 @@ export class Channel {
     this.#settle();
   }
 
-  #put(type: number, index: number, bytes: Uint8Array = Buffer.alloc(0)): Promise<void> | undefined {
-    return this.#over ? undefined : this.#mux.frame(type, this.id, bytes, index);
+  #put(type: number, index: number, ...parts: readonly Uint8Array[]): Promise<void> | undefined {
+    return this.#over ? undefined : this.#mux.frame(type, this.id, Buffer.of(index), ...parts);
   }
 }
 
@@ -188,21 +188,16 @@ export class Mux {
   }
 
   /** Sends one frame; a promise when the sender of bulk should wait before the next. */
-  frame(
-    type: number,
-    channel: number,
-    body: Uint8Array = Buffer.alloc(0),
-    index: number | null = null,
-  ): Promise<void> | undefined {
+  frame(type: number, channel: number, ...body: readonly Uint8Array[]): Promise<void> | undefined {
     if (this.#over) return undefined;
-    const extra = index === null ? 0 : 1;
-    const frame = Buffer.allocUnsafe(HEADER + extra + body.length);
-    frame.writeUInt32BE(HEADER - 4 + extra + body.length, 0);
-    frame.writeUInt8(type, 4);
-    frame.writeUInt32BE(channel, 5);
-    if (index !== null) frame.writeUInt8(index, HEADER);
-    frame.set(body, HEADER + extra);
-    const wait = this.#transport.send(frame);
+    const head = Buffer.allocUnsafe(HEADER);
+    head.writeUInt32BE(
+      body.reduce((sum, { length }) => sum + length, HEADER - 4),
+      0,
+    );
+    head.writeUInt8(type, 4);
+    head.writeUInt32BE(channel, 5);
+    const wait = this.#transport.send(head, ...body);
     if (wait) {
       const busy = wait.catch(() => this.close());
       this.#busy = busy;
@@ -214,26 +209,38 @@ export class Mux {
   }
 
   async #read(): Promise<void> {
-    let rest: Buffer[] = [];
+    const sofar: Buffer[] = [];
     let length = 0;
     try {
       for await (const chunk of this.#transport.input) {
-        rest.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-        length += chunk.length;
-        if (length < HEADER) continue;
-        // Joined once a whole frame is there, or a long one in many pieces would be copied again for each.
-        const first = rest[0] as Buffer;
-        if (first.length >= 4 && length < first.readUInt32BE(0) + 4) continue;
-        const all = rest.length === 1 ? first : Buffer.concat(rest);
-        const used = this.#frames(all);
-        if (used < 0) break;
-        rest = used === all.length ? [] : [all.subarray(used)];
-        length = all.length - used;
+        let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+        // Joined are the pieces of one frame, once it is whole: neither is a long one copied again for each piece, nor what
+        // comes behind it in the last of them.
+        while (length > 0 && bytes.length > 0) {
+          const [first = bytes] = sofar;
+          const need = (length < HEADER ? HEADER : first.readUInt32BE(0) + 4) - length;
+          sofar.push(bytes.subarray(0, need));
+          length += Math.min(need, bytes.length);
+          bytes = bytes.subarray(need);
+          if (length < HEADER) break;
+          if (first.length >= HEADER && length < first.readUInt32BE(0) + 4) continue;
+          const joined = Buffer.concat(sofar.splice(0));
+          const used = this.#frames(joined);
+          if (used < 0) return;
+          length = joined.length - used;
+          if (length > 0) sofar.push(joined);
+        }
+        if (bytes.length === 0) continue;
+        const used = this.#frames(bytes);
+        if (used < 0) return;
+        length = bytes.length - used;
+        if (length > 0) sofar.push(bytes.subarray(used));
       }
     } catch {
       // A broken connection is one that is over.
+    } finally {
+      this.close();
     }
-    this.close();
   }
 
   /** Takes what has arrived; gives how much of it was whole frames, -1 when one of them breaks the rules. */

@@ -7,21 +7,22 @@ const WINDOW = 256 * 1024;
 /** The longest piece in a frame. */
 export const PIECE = 64 * 1024;
 const HIGH_WATER = 64 * 1024;
-const NOTHING = Buffer.alloc(0);
+/** How much larger than a piece the memory may be that waits with it. */
+const MOST_KEPT = 8;
 
 type Done = (error?: Error | null) => void;
 
 export class Outgoing extends Writable {
-  readonly #put: (bytes: Uint8Array) => Promise<void> | undefined;
+  readonly #put: (...parts: readonly Uint8Array[]) => Promise<void> | undefined;
   readonly #end: () => void;
   #credit = WINDOW;
-  #rest: Buffer = NOTHING;
+  #rest: Buffer[] = [];
   #taken: Done | null = null;
   #waiting = false;
   #ended = false;
 
   /** Takes what sends a piece, and what tells that there are no more. */
-  constructor(put: (bytes: Uint8Array) => Promise<void> | undefined, end: () => void) {
+  constructor(put: (...parts: readonly Uint8Array[]) => Promise<void> | undefined, end: () => void) {
     super({ highWaterMark: HIGH_WATER });
     this.#put = put;
     this.#end = end;
@@ -51,7 +52,14 @@ export class Outgoing extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#rest = chunk;
+    this.#rest = [chunk];
+    this.#taken = done;
+    this.#pump();
+  }
+
+  /** What came while the window was closed goes in as few frames as hold it. */
+  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
+    this.#rest = chunks.map(({ chunk }) => chunk);
     this.#taken = done;
     this.#pump();
   }
@@ -63,7 +71,7 @@ export class Outgoing extends Writable {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#over();
-    this.#rest = NOTHING;
+    this.#rest = [];
     const taken = this.#taken;
     this.#taken = null;
     taken?.(error ?? new Error("the reader has left"));
@@ -79,10 +87,7 @@ export class Outgoing extends Writable {
     if (this.#waiting) return;
     while (this.#rest.length > 0) {
       if (this.#credit === 0) return;
-      const piece = this.#rest.subarray(0, Math.min(this.#credit, PIECE));
-      this.#credit -= piece.length;
-      this.#rest = this.#rest.subarray(piece.length);
-      const wait = this.#put(piece);
+      const wait = this.#put(...this.#piece(Math.min(this.#credit, PIECE)));
       if (!wait) continue;
       this.#waiting = true;
       void wait.then(() => {
@@ -94,6 +99,21 @@ export class Outgoing extends Writable {
     const taken = this.#taken;
     this.#taken = null;
     taken?.();
+  }
+
+  /** Takes the first bytes out of what there is to send, `most` of them at most. */
+  #piece(most: number): Buffer[] {
+    const parts: Buffer[] = [];
+    let left = most;
+    for (let [first] = this.#rest; first && left > 0; [first] = this.#rest) {
+      const part = first.subarray(0, left);
+      parts.push(part);
+      left -= part.length;
+      if (part.length === first.length) this.#rest.shift();
+      else this.#rest[0] = first.subarray(part.length);
+    }
+    this.#credit -= most - left;
+    return parts;
   }
 }
 
@@ -119,8 +139,8 @@ export class Incoming extends Readable {
     this.#open -= bytes.length;
     if (this.#open < 0 || this.#ended) return false;
     if (this.destroyed) return true;
-    // A view of a large read would keep all of it.
-    this.#queue.push(Buffer.from(bytes));
+    // A small part of a large read would keep all of it.
+    this.#queue.push(bytes.length * MOST_KEPT < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes);
     this.#flow();
     return true;
   }

@@ -1,0 +1,106 @@
+// The server's end of a link (remote/link.ts): a directory of the workspace's own that its container sees read-only, and a
+// socket in it for as long as a helper is awaited. What connects there is hostile until it has shown the secret, and nobody
+// can connect once the helper has said how it goes on.
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { ensurePrivateDir } from "../../../platform/files.ts";
+import { ADMITTED, BY_LINK, firstBytes, LINK_SOCKET, SECRET_BYTES } from "../remote/link.ts";
+import type { Transport } from "../remote/mux.ts";
+import { SocketEnd } from "../remote/socket-end.ts";
+
+/** sun_path of unix(7), without the zero at its end. */
+const LONGEST_PATH = 107;
+/** Of those who have not shown the secret, the oldest leaves for one more: a helper shows it at once. */
+const MOST_WAITING = 16;
+/** What a helper that has ended wrote last may still be in the socket. */
+const LAST_WORDS_MS = 1000;
+
+/**
+ * Makes the directory below `root`, which nobody else of this machine may enter; gives null where it cannot be had. What the
+ * container sees of it is open to every user inside.
+ */
+export async function linkDir(root: string): Promise<string | null> {
+  const dir = path.join(root, "link");
+  if (Buffer.byteLength(path.join(dir, LINK_SOCKET)) > LONGEST_PATH) return null;
+  try {
+    await ensurePrivateDir(root);
+    await mkdir(dir, { recursive: true });
+    await chmod(dir, 0o755);
+    return dir;
+  } catch {
+    return null;
+  }
+}
+
+export interface Door {
+  /** Takes the stream to a helper that was started with `--link`; gives what the helper chose to go on with. */
+  readonly choose: (stream: Transport) => Promise<Transport>;
+  /** Nobody is let in any more; who is inside stays. */
+  readonly close: () => Promise<void>;
+}
+
+/** Listens for one helper; gives null where that cannot be done. */
+export async function openDoor(dir: string): Promise<Door | null> {
+  const file = path.join(dir, LINK_SOCKET);
+  const secret = randomBytes(SECRET_BYTES);
+  const waiting = new Set<SocketEnd>();
+  let admitted: SocketEnd | null = null;
+  const look = async (guest: SocketEnd): Promise<void> => {
+    waiting.add(guest);
+    if (waiting.size > MOST_WAITING) [...waiting][0]?.close();
+    const shown = await firstBytes(guest.input);
+    waiting.delete(guest);
+    if (admitted || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
+    admitted = guest;
+    void guest.send(Buffer.of(ADMITTED));
+  };
+  let listener: { stop(): void } | null = null;
+  const close = async (): Promise<void> => {
+    listener?.stop();
+    for (const guest of waiting) guest.close();
+    await rm(file, { force: true }).catch(() => {});
+  };
+  try {
+    await rm(file, { force: true });
+    listener = Bun.listen({ unix: file, socket: SocketEnd.handler((guest) => void look(guest)) });
+    // Its user inside may be any; others on this machine do not get as far as the directory.
+    await chmod(file, 0o666);
+  } catch {
+    await close();
+    return null;
+  }
+  return {
+    choose: async (stream) => {
+      const words = stream.input[Symbol.asyncIterator]();
+      void stream.send(secret);
+      const first = await words.next();
+      if (!first.done && first.value[0] === BY_LINK && admitted) return linked(admitted, stream, words);
+      admitted?.close();
+      return { ...stream, input: after(first, words) };
+    },
+    close,
+  };
+}
+
+/** The stream stays as the line that the helper's life hangs on: nothing is said there any more, and its end is the helper's. */
+function linked(link: Transport, stream: Transport, words: AsyncIterator<Uint8Array>): Transport {
+  let timer: NodeJS.Timeout | undefined;
+  const close = (): void => {
+    clearTimeout(timer);
+    link.close();
+    stream.close();
+  };
+  const ended = (): void => {
+    stream.close();
+    timer = setTimeout(close, LAST_WORDS_MS);
+  };
+  words.next().then(ended, ended);
+  return { input: link.input, send: link.send, close };
+}
+
+async function* after(first: IteratorResult<Uint8Array>, words: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (first.done) return;
+  yield first.value.subarray(1);
+  yield* { [Symbol.asyncIterator]: () => words };
+}
