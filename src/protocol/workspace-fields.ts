@@ -44,26 +44,23 @@ export const WorkspaceCommand = v.pipe(
 export type WorkspaceCommand = v.InferOutput<typeof WorkspaceCommand>;
 
 /** Set for every process of the workspace. */
-export const WorkspaceEnvironment = v.pipe(
-  v.record(v.string(), v.string("expected texts")),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const problem = environmentProblem(dataset.value);
-    if (problem !== null) addIssue({ message: problem });
-  }),
-);
+export const WorkspaceEnvironment = textsWithout(environmentProblem);
 
 /** Notes about the workspace; a container has them as its labels. */
-export const WorkspaceLabels = v.pipe(
-  v.record(v.string(), v.string("expected texts")),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const problem = labelsProblem(dataset.value);
-    if (problem !== null) addIssue({ message: problem });
-  }),
-);
+export const WorkspaceLabels = textsWithout(labelsProblem);
 
 type Texts = Readonly<Record<string, string>>;
+
+/** Takes what says what is wrong with them; gives the schema of texts by name with which nothing is. */
+function textsWithout(problemOf: (texts: Texts) => string | null) {
+  return v.pipe(
+    v.record(v.string(), v.string("expected texts")),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const problem = dataset.typed ? problemOf(dataset.value) : null;
+      if (problem !== null) addIssue({ message: problem });
+    }),
+  );
+}
 
 function environmentProblem(environment: Texts): string | null {
   const pairs = Object.entries(environment);
