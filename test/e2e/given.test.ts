@@ -18,7 +18,7 @@ function given(words: readonly string[], more: (on: () => { server: TestServer; 
     client = await server.client();
   });
   afterAll(async () => {
-    for (const title of ["web", "ends"]) await client.run(["delete", title, "--yes", "--force"]);
+    for (const title of ["web", "ends", "slow"]) await client.run(["delete", title, "--yes", "--force"]);
     await server.close();
   });
   const listed = async (title: string): Promise<Record<string, unknown> | undefined> =>
@@ -37,6 +37,16 @@ function given(words: readonly string[], more: (on: () => { server: TestServer; 
     await client.ok(["start", "web"]);
     const runs = await client.ok(["exec", "--workspace", "web", "--", "cat ~/runs"]);
     expect(runs.stdout).toBe("run\ntold\nrun\n");
+  });
+
+  test("a stop is over when it is told, also where the command takes its time", async () => {
+    // Longer than a start is waited for.
+    const command = "trap 'sleep 6; echo over > ~/over; exit' TERM; while :; do sleep 0.05; done";
+    await client.ok(["create", "slow", "--wait", "--", command]);
+    await client.ok(["stop", "slow"]);
+    expect(await listed("slow")).toMatchObject({ state: "stopped" });
+    await client.ok(["start", "slow", "--no-command"]);
+    expect((await client.ok(["exec", "--workspace", "slow", "--", "cat ~/over"])).stdout).toBe("over\n");
   });
 
   more(() => ({ server, client }));

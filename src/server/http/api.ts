@@ -9,8 +9,11 @@ import { errorAnswer } from "./errors.ts";
 import { requireToken } from "./guard.ts";
 import type { App, AppEnv, RouteDeps } from "./deps.ts";
 
-/** start and stop answer with the outcome when it comes this soon, else with what has begun. Well under a client's 20 s. */
-const OUTCOME_MS = 5_000;
+/**
+ * start and stop answer with the outcome when it comes this soon, else with what has begun. Well under a client's 20 s. A stop
+ * is waited for longer than a workspace's command may take to end: whoever hears that it went well believes that it is over.
+ */
+const OUTCOME_MS = { start: 5_000, stop: 15_000 };
 
 /** Takes the state of things; gives the application for everything under the API prefix. */
 export function apiRoutes(deps: RouteDeps): App {
@@ -50,7 +53,7 @@ export function apiRoutes(deps: RouteDeps): App {
       const account = c.get("account");
       const id = positive(query(c, "workspace_id"), "workspace_id");
       const choice = { withoutCommand: !truth(query(c, "command") ?? "true", "command") };
-      const failure = await outcome(deps, plane.workspaces[verb](account, id, choice));
+      const failure = await outcome(deps, plane.workspaces[verb](account, id, choice), OUTCOME_MS[verb]);
       if (failure) return c.json({ error: true, message: failure.message });
       return c.json({ error: false, message: MESSAGES[plane.workspaces.get(account, id).state] });
     });
@@ -85,7 +88,7 @@ const MESSAGES: Record<WorkspaceState, string> = {
 };
 
 /** Waits for the work, but not long. Gives the error that says why it was understood and not carried out, else null. */
-async function outcome({ clock }: RouteDeps, work: Promise<void>): Promise<RuncodeError | null> {
+async function outcome({ clock }: RouteDeps, work: Promise<void>, patienceMs: number): Promise<RuncodeError | null> {
   const enough = new AbortController();
   const settled = work.then(
     () => null,
@@ -97,7 +100,7 @@ async function outcome({ clock }: RouteDeps, work: Promise<void>): Promise<Runco
   );
   // When nobody waits any more the outcome is the workspace's state; it is not an unhandled rejection.
   settled.catch(() => {});
-  const late = clock.sleep(OUTCOME_MS, enough.signal).catch(() => {});
+  const late = clock.sleep(patienceMs, enough.signal).catch(() => {});
   try {
     return (await Promise.race([settled, late])) ?? null;
   } finally {
