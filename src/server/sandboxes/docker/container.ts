@@ -21,6 +21,9 @@ export const CAPABILITIES = [
   ...["NET_BIND_SERVICE", "SETGID", "SETUID"],
 ] as const;
 
+/** The network that is none by name: one on which no workspace reaches another (network.ts). */
+export const ISOLATED = "isolated";
+
 /** A fork bomb stays in its container, whatever the flavor says. */
 const MOST_PROCESSES = 4096;
 
@@ -31,12 +34,13 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly hardening: Hardening;
-  /** Null is the engine's default network. */
-  readonly network: string | null;
+  readonly network: string;
   /** Whether its processes are root to begin with. */
   readonly root: boolean;
   readonly home: string;
   readonly homeVolume: string;
+  /** `UsernsMode`; empty is as the engine has it (homes.ts). */
+  readonly users: string;
   readonly helperVolume: string;
 }
 
@@ -74,7 +78,8 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
         ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } }
         : {}),
       Mounts: [volume(spec.homeVolume, spec.home, false), volume(spec.helperVolume, HELPER_DIR, true)],
-      NetworkMode: spec.network ?? "default",
+      NetworkMode: spec.network,
+      UsernsMode: spec.users,
       IpcMode: "private",
       PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES),
       // Memory and swap together: a limit that swap gets around is none.

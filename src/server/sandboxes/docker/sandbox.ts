@@ -7,6 +7,7 @@ import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { ExecRequest, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import type { Remote } from "../remote/near.ts";
+import { removeContainer } from "./removal.ts";
 
 /** Between two questions to an engine that does not answer. */
 const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
@@ -88,7 +89,7 @@ export class ContainerSandbox implements Sandbox {
       this.#paused = false;
       if (graceMs > 0) await container.stop({ t: Math.ceil(graceMs / 1000) }).catch(unlessGone);
       else await container.kill({ signal: "SIGKILL" }).catch(unlessGone);
-      await container.remove({ force: true, v: true }).catch(unlessGone);
+      await removeContainer(container);
     } catch (error) {
       throw engineError(error, "the workspace's container cannot be stopped", engine.endpoint, "stop_failed");
     }
