@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings up Podman and dockerd for the tests, each in a directory of its own, with base images that come from no registry.
+# A second dockerd, `hardened`, has user namespaces (for which it makes a user `dockremap`), a bridge and a firewall.
 #
-#   eval "$(scripts/engines.sh up DIR)"      starts what is installed of the two; sets RUNCODE_TEST_ENGINES
+#   eval "$(scripts/engines.sh up DIR)"      starts what is installed of them; sets RUNCODE_TEST_ENGINES
 #   scripts/engines.sh down DIR              stops them by pid and removes everything in DIR
 #
 # Needs root. Debian: podman runc netavark aardvark-dns containernetworking-plugins iptables catatonit busybox-static curl
@@ -9,7 +10,7 @@
 # localhost/runcode-debian (debootstrap with python3 and procps, by the mirror that apt is configured with).
 set -euo pipefail
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || usage
 action=$1
 mkdir -p "$2"
@@ -33,7 +34,8 @@ answers() {
 start_podman() {
   local at=$dir/podman
   mkdir -p "$at"
-  # runc, since crun 1.8 refuses a machine with both versions of cgroups mounted.
+  # runc, since crun 1.8 refuses a machine with both versions of cgroups mounted. Locks of its own, since all Podmans of a machine
+  # share one array of them in /dev/shm, by numbers that each gives out for itself: two of them wait for each other for ever.
   cat >"$at/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
@@ -41,6 +43,8 @@ default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 cgroup_manager = "cgroupfs"
 runtime = "runc"
 events_logger = "file"
+lock_type = "file"
+tmp_dir = "$at/tmp"
 [network]
 network_backend = "netavark"
 CONF
@@ -59,6 +63,24 @@ start_docker() {
     --bridge=none --iptables=false --ip6tables=false >"$at/log" 2>&1 </dev/null &
   echo $! >"$at/pid"
   answers "$at/socket" || { say "dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
+}
+
+start_hardened() {
+  local at=$dir/hardened
+  mkdir -p "$at"
+  # In a network namespace, its bridge and its firewall are nobody else's.
+  setsid unshare --net sh -c 'ip link set lo up && exec dockerd "$@"' dockerd --data-root "$at/root" --exec-root "$at/run" \
+    --pidfile "$at/dockerd.pid" -H "unix://$at/socket" --userns-remap=default >"$at/log" 2>&1 </dev/null &
+  echo $! >"$at/pid"
+  answers "$at/socket" || { say "the hardened dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
+}
+
+# Podman gives containers user namespaces where this account has ids to give.
+users_for_podman() {
+  local file
+  for file in /etc/subuid /etc/subgid; do
+    grep -qs '^containers:' "$file" || echo containers:2000000000:67108864 >>"$file"
+  done
 }
 
 # One archive for both engines, made once per directory.
@@ -99,11 +121,14 @@ import() {
 
 up() {
   local found=() at
+  # Root of a user namespace is an ordinary account to the machine, and has to get to its files.
+  chmod a+x "$dir"
   busybox_archive
   debian_archive
-  for engine in podman docker; do
+  users_for_podman
+  for engine in podman docker hardened; do
     at=$dir/$engine
-    command -v "$([ $engine = docker ] && echo dockerd || echo podman)" >/dev/null || { say "$engine is not installed"; continue; }
+    command -v "$([ $engine = podman ] && echo podman || echo dockerd)" >/dev/null || { say "$engine is not installed"; continue; }
     curl -sf --unix-socket "$at/socket" http://engine/_ping >/dev/null 2>&1 || "start_$engine"
     import "$at/socket" busybox
     import "$at/socket" debian
@@ -140,6 +165,7 @@ down() {
   stop_one "$dir/podman"
   stop_monitors
   stop_one "$dir/docker"
+  stop_one "$dir/hardened"
   # Mounts below the directory would keep it from going; the deepest goes first. A container that is just ending may still add one.
   for _ in $(seq 20); do
     sed -n "s|^[^ ]* \($dir/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r mount; do umount -l "$mount" || true; done

@@ -42,7 +42,7 @@ export default defineCommand({
     engineNetwork: {
       kind: "string",
       placeholder: "NAME",
-      summary: "the engine's network for workspaces (default: the engine's own default; none is one, too)",
+      summary: "the engine's network for workspaces: none, default, a name (default: isolated, one of their own)",
     },
     dropCapabilities: { kind: "flag", summary: "root in a container keeps no capability at all" },
     readOnlyRoot: { kind: "flag", summary: "everything in a container but its home, /tmp and /run is read-only" },

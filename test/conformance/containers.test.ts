@@ -356,7 +356,7 @@ describe("an engine that does not do as it should", () => {
       },
     };
   }
-  const options = { image: null, network: null, hardening: {} };
+  const options = { image: null, network: "none", hardening: {} };
 
   test("one that answers slowly is waited for", async () => {
     const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
 import { createDriver, EMBEDDED } from "../../src/server/sandboxes/index.ts";
 import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
-import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineKind } from "../harness/engines.ts";
+import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineName } from "../harness/engines.ts";
 import { BINARY } from "../harness/index.ts";
 
 export interface Subject {
@@ -25,12 +25,12 @@ export const CONTAINERS = ENGINE_KINDS.filter((kind) => engineAddress(kind) !== 
   (kind) => `docker@${kind}` as const,
 );
 export const DRIVERS = [...EMBEDDED, ...CONTAINERS] as const;
-export type SubjectName = (typeof DRIVERS)[number];
+export type SubjectName = (typeof DRIVERS)[number] | `docker@${EngineName}`;
 
 /** Takes a name of DRIVERS and a data directory; gives the driver as a server's life there would have it. */
 export async function driverOn(name: SubjectName, dataDir: string, engine: EngineSettings = {}): Promise<Driver> {
   const [driver = "", kind] = name.split("@");
-  const address = kind === undefined ? null : engineAddress(kind as EngineKind);
+  const address = kind === undefined ? null : engineAddress(kind as EngineName);
   return await createDriver(driver, {
     dataDir,
     self: [BINARY],

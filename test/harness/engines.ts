@@ -5,13 +5,15 @@ import { describe } from "vitest";
 
 export const ENGINE_KINDS = ["podman", "docker"] as const;
 export type EngineKind = (typeof ENGINE_KINDS)[number];
+/** One that is not like the others: dockerd with user namespaces, a bridge and a firewall. A few tests are for it as well. */
+export type EngineName = EngineKind | "hardened";
 
 /** Images that scripts/engines.sh makes on each engine: a static busybox and nothing else, and Debian with python3. */
 export const BUSYBOX = "localhost/runcode-busybox:latest";
 export const DEBIAN = "localhost/runcode-debian:latest";
 
 /** The address of an engine, or null where none of this kind is there. Throws where tests may not skip. */
-export function engineAddress(kind: EngineKind): string | null {
+export function engineAddress(kind: EngineName): string | null {
   const named = (process.env["RUNCODE_TEST_ENGINES"] ?? "").split(",").find((one) => one.startsWith(`${kind}=`));
   if (named) return named.slice(kind.length + 1);
   const meant = process.env["RUNCODE_TEST_ENGINES"] === "none";
@@ -20,17 +22,18 @@ export function engineAddress(kind: EngineKind): string | null {
 }
 
 /** Gives `describe.each`-like: runs `body` once for each kind of engine, skipped with the reason where it is not there. */
-export function describeEngines(
-  title: (kind: EngineKind) => string,
-  body: (kind: EngineKind, address: string) => void,
+export function describeEngines<Name extends EngineName = EngineKind>(
+  title: (kind: Name) => string,
+  body: (kind: Name, address: string) => void,
+  kinds: readonly Name[] = ENGINE_KINDS as readonly EngineName[] as readonly Name[],
 ): void {
-  for (const kind of ENGINE_KINDS) {
+  for (const kind of kinds) {
     const address = engineAddress(kind);
     if (address === null) describe.skip(`${title(kind)} (${reason(kind)})`, () => body(kind, ""));
     else describe(title(kind), () => body(kind, address));
   }
 }
 
-function reason(kind: EngineKind): string {
+function reason(kind: EngineName): string {
   return `no ${kind} in RUNCODE_TEST_ENGINES: eval "$(scripts/engines.sh up DIR)"`;
 }

@@ -4,6 +4,7 @@
 // terminal.ts (one on a pty), tree.ts (whose process is whose), cgroup.ts (limits, freezing, ending all at once),
 // sockets.ts (forwards), home.ts (the files that outlive everything). test/conformance holds each driver to one suite.
 import { RuncodeError } from "../../protocol/errors.ts";
+import { ISOLATED } from "./docker/container.ts";
 import type { Driver } from "./driver.ts";
 import type { EngineOptions } from "./docker/driver.ts";
 import type { EmbeddedOptions } from "./home.ts";
@@ -12,6 +13,7 @@ import type { EmbeddedOptions } from "./home.ts";
 export interface DriverOptions extends EmbeddedOptions {
   readonly engine?: Partial<EngineOptions>;
 }
+export { ISOLATED } from "./docker/container.ts";
 export type { EngineOptions } from "./docker/driver.ts";
 
 /** Need nothing but the machine. In the order of preference: the first that is healthy is a server's default. */
@@ -27,8 +29,9 @@ export async function createDriver(name: string, options: DriverOptions): Promis
     case "process":
       return new (await import("./process/driver.ts")).ProcessDriver(options);
     case "docker": {
-      const none = { address: null, image: null, network: null, hardening: {} };
-      return new (await import("./docker/driver.ts")).DockerDriver(options, { ...none, ...options.engine });
+      const { DockerDriver } = await import("./docker/driver.ts");
+      const none = { address: null, image: null, network: ISOLATED, hardening: {} };
+      return new DockerDriver(options, { ...none, ...options.engine });
     }
     default:
       throw new RuncodeError("usage", `there is no driver named ${JSON.stringify(name)}`, {

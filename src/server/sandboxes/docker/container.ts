@@ -22,6 +22,9 @@ export const CAPABILITIES = [
   ...["NET_BIND_SERVICE", "SETGID", "SETUID"],
 ] as const;
 
+/** The network that is none by name: one on which no workspace reaches another (network.ts). */
+export const ISOLATED = "isolated";
+
 /** A fork bomb stays in its container, whatever the flavor says. */
 const MOST_PROCESSES = 4096;
 
@@ -32,12 +35,13 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly hardening: Hardening;
-  /** Null is the engine's default network. */
-  readonly network: string | null;
+  readonly network: string;
   /** Whether its processes are root to begin with. */
   readonly root: boolean;
   readonly home: string;
   readonly homeVolume: string;
+  /** `UsernsMode`; empty is as the engine has it (homes.ts). */
+  readonly users: string;
   readonly helperVolume: string;
   /** The workspace's directory of link.ts on the engine's machine; null goes without. */
   readonly link: string | null;
@@ -81,7 +85,8 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
         volume(spec.helperVolume, HELPER_DIR, true),
         ...(spec.link === null ? [] : [{ Type: "bind" as const, Source: spec.link, Target: LINK_DIR, ReadOnly: true }]),
       ],
-      NetworkMode: spec.network ?? "default",
+      NetworkMode: spec.network,
+      UsernsMode: spec.users,
       IpcMode: "private",
       PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES),
       // Memory and swap together: a limit that swap gets around is none.

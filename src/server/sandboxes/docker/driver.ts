@@ -15,9 +15,12 @@ import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
 import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
-import { linkDir, openDoor } from "./link.ts";
-import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
 import { unlessGone } from "./engine-sandbox.ts";
+import { Homes, type Home } from "./homes.ts";
+import { linkDir, openDoor } from "./link.ts";
+import { Networks } from "./network.ts";
+import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
+import { removeContainer } from "./removal.ts";
 import { ContainerSandbox } from "./sandbox.ts";
 import { archive, onlyFile } from "./tar.ts";
 
@@ -30,7 +33,8 @@ export interface EngineOptions {
   readonly address: string | null;
   /** What a workspace is made from that names no image. */
   readonly image: string | null;
-  readonly network: string | null;
+  /** A network of the engine's, or ISOLATED (container.ts). */
+  readonly network: string;
   readonly hardening: Partial<Hardening>;
 }
 
@@ -44,6 +48,8 @@ export class DockerDriver implements Driver {
   #helper: Promise<string> | undefined;
   /** Whether the engine was seen not to find a directory of this machine. */
   #unlinkable = false;
+  #networks: Networks | undefined;
+  #homes: Homes | undefined;
   readonly #identities = new Map<string, Promise<Identity>>();
 
   constructor(options: EmbeddedOptions, on: EngineOptions) {
@@ -75,11 +81,7 @@ export class DockerDriver implements Driver {
       const security = (info["SecurityOptions"] as string[] | undefined) ?? [];
       const has = (name: string): boolean => security.some((option) => option.startsWith(`name=${name}`));
       const shape = [
-        has("rootless")
-          ? "rootless"
-          : has("userns")
-            ? "user namespaces"
-            : "root inside is root of the engine's machine",
+        has("rootless") ? "rootless" : has("userns") ? "user namespaces" : await this.#usersOf(engine),
         has("seccomp") ? "seccomp" : "no seccomp",
       ];
       return {
@@ -98,12 +100,18 @@ export class DockerDriver implements Driver {
     }
   }
 
+  /** Says whether containers have users of their own, which takes any image to find out. */
+  async #usersOf(engine: Engine): Promise<string> {
+    const [image] = await engine.api.listImages();
+    const users = image ? await (await this.#homesOn(engine)).findUsers(image.Id) : null;
+    return users === null ? "root inside is root of the engine's machine" : "a user namespace for each workspace";
+  }
+
   async create(spec: SandboxSpec): Promise<void> {
     this.#imageOf(spec);
     const engine = await this.#engine();
-    const server = await this.#name();
     try {
-      await engine.api.createVolume({ Name: this.#homeVolume(server, spec), Labels: labelsOf(server, spec.id) });
+      await (await this.#homesOn(engine)).create(spec.id);
     } catch (error) {
       throw engineError(error, "the workspace's volume cannot be made", engine.endpoint, "create_failed");
     }
@@ -119,10 +127,11 @@ export class DockerDriver implements Driver {
       const identity = await this.#identityOf(engine, image);
       signal?.throwIfAborted();
       await this.#removeContainers(engine, spec.id);
+      const home = await (await this.#homesOn(engine)).open(spec.id, image.id);
       let link = await this.#linkOf(engine, spec);
       for (;;) {
         try {
-          container = await this.#makeContainer(engine, spec, image, identity, link);
+          container = await this.#makeContainer(engine, spec, image, identity, home, link);
           signal?.throwIfAborted();
           await container.start();
           break;
@@ -140,7 +149,7 @@ export class DockerDriver implements Driver {
       const remote = await connect();
       return new ContainerSandbox({ engine, container, remote, connect });
     } catch (error) {
-      await container?.remove({ force: true, v: true }).catch(() => {});
+      if (container) await removeContainer(container).catch(() => {});
       if (signal?.aborted) throw error;
       throw engineError(error, `workspace ${spec.title} cannot be started`, engine.endpoint, "start_failed");
     }
@@ -169,6 +178,7 @@ export class DockerDriver implements Driver {
       const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
       for (const volume of Volumes ?? [])
         if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
+      await (await this.#networksOn(engine)).reconcile(known);
     } catch (error) {
       throw engineError(error, "the engine's containers cannot be brought in line", engine.endpoint);
     }
@@ -176,15 +186,10 @@ export class DockerDriver implements Driver {
 
   async delete(spec: SandboxSpec): Promise<void> {
     const engine = await this.#engine();
-    const server = await this.#name();
     try {
       await this.#removeContainers(engine, spec.id);
-      await engine.api
-        .getVolume(this.#homeVolume(server, spec))
-        .remove({ force: true })
-        .catch((error: unknown) => {
-          if (statusOf(error) !== 404) throw error;
-        });
+      await (await this.#homesOn(engine)).remove(spec.id);
+      await (await this.#networksOn(engine)).remove(spec.id);
       await deleteFiles(workspaceFiles(this.#options.dataDir, spec.id));
     } catch (error) {
       throw engineError(error, "the workspace's volume cannot be removed", engine.endpoint, "delete_failed");
@@ -196,9 +201,10 @@ export class DockerDriver implements Driver {
     await engine?.close();
   }
 
-  /** Removes the volume that this server keeps its helper in, for whoever gives the engine up. */
+  /** Removes the volume that this server keeps its helper in, and its networks, for whoever gives the engine up. */
   async forget(): Promise<void> {
     const engine = await this.#engine();
+    await (await this.#networksOn(engine)).forget();
     await engine.api.getVolume(await this.#helperVolume()).remove({ force: true });
   }
 
@@ -207,6 +213,7 @@ export class DockerDriver implements Driver {
     spec: SandboxSpec,
     image: Image,
     identity: Identity,
+    { volume, users }: Home,
     link: string | null,
   ): Promise<Dockerode.Container> {
     const server = await this.#name();
@@ -224,10 +231,11 @@ export class DockerDriver implements Driver {
         labels: { ...spec.labels, ...labelsOf(server, spec.id) },
         limits: spec.limits,
         hardening: { capabilities, readOnlyRoot },
-        network: this.#on.network,
+        network: await (await this.#networksOn(engine)).of(spec.id),
         root: identity.uid === 0,
         home: identity.home,
-        homeVolume: this.#homeVolume(server, spec),
+        homeVolume: volume,
+        users,
         helperVolume: await this.#helperVolume(),
         link,
       }),
@@ -295,7 +303,7 @@ export class DockerDriver implements Driver {
   }
 
   async #remove(engine: Engine, id: string): Promise<void> {
-    await engine.api.getContainer(id).remove({ force: true, v: true }).catch(unlessGone);
+    await removeContainer(engine.api.getContainer(id));
   }
 
   #imageOf({ image, title }: SandboxSpec): string {
@@ -306,12 +314,16 @@ export class DockerDriver implements Driver {
     });
   }
 
-  #homeVolume(server: string, { id }: SandboxSpec): string {
-    return `runcode-${server}-${id}-home`;
-  }
-
   async #helperVolume(): Promise<string> {
     return `runcode-${await this.#name()}-helper-${await (this.#helper ??= helperVersion(this.#options.self[0] ?? ""))}`;
+  }
+
+  async #homesOn(engine: Engine): Promise<Homes> {
+    return (this.#homes ??= new Homes(engine, await this.#name()));
+  }
+
+  async #networksOn(engine: Engine): Promise<Networks> {
+    return (this.#networks ??= new Networks(engine, await this.#name(), this.#on.network));
   }
 
   async #name(): Promise<string> {

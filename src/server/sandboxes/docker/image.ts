@@ -131,11 +131,11 @@ export function identityOf(user: string, passwd: string): Identity {
   return { uid, gid, home: uid === 0 && own === "" ? "/root" : home };
 }
 
-/** Options for a container that is only looked into and never started, with the helper's volume at its place. */
+/** Options for a container that is only looked into and never started, with the helper's volume at its place where it is given. */
 export function stillContainer(
   image: string,
   labels: Record<string, string>,
-  helperVolume: string,
+  helperVolume: string | null,
 ): Dockerode.ContainerCreateOptions {
   return {
     Image: image,
@@ -144,7 +144,8 @@ export function stillContainer(
     Cmd: [],
     HostConfig: {
       NetworkMode: "none",
-      Mounts: [{ Type: "volume", Source: helperVolume, Target: HELPER_DIR, ReadOnly: false }],
+      Mounts:
+        helperVolume === null ? [] : [{ Type: "volume", Source: helperVolume, Target: HELPER_DIR, ReadOnly: false }],
     },
   };
 }

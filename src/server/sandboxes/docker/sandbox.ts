@@ -5,6 +5,7 @@ import { systemClock } from "../../../platform/clock.ts";
 import { statusOf, type Engine } from "../../engine/index.ts";
 import type { Remote } from "../remote/near.ts";
 import { EngineSandbox, unlessGone } from "./engine-sandbox.ts";
+import { removeContainer } from "./removal.ts";
 
 /** Between two questions to an engine that does not answer. */
 const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
@@ -43,7 +44,7 @@ export class ContainerSandbox extends EngineSandbox {
   protected async halt(graceMs: number): Promise<void> {
     if (graceMs > 0) await this.container.stop({ t: Math.ceil(graceMs / 1000) }).catch(unlessGone);
     else await this.container.kill({ signal: "SIGKILL" }).catch(unlessGone);
-    await this.container.remove({ force: true, v: true }).catch(unlessGone);
+    await removeContainer(this.container);
   }
 
   /** Waits for the helper's end, and finds out what it means. */

@@ -1,0 +1,139 @@
+// The networks of workspaces. Unless the operator names another, they are such that no workspace reaches another: a bridge of
+// the server's own on which nothing passes from port to port (Docker), or a bridge for each workspace that nothing passes
+// from to the others (Podman, which has no such switch for one bridge). Their interfaces begin with `rc-`, so that one rule
+// of the machine's own firewall holds for all of them.
+import type Dockerode from "dockerode";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { engineError, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { askPodman } from "../../engine/podman.ts";
+import { ISOLATED } from "./container.ts";
+import { labelFilters, labelsOf, WORKSPACE_LABEL } from "./owner.ts";
+
+interface Wanted {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the machine; at most 15 bytes long. */
+  readonly bridge: string;
+}
+
+/** The networks that one server has on an engine. */
+export class Networks {
+  readonly #engine: Engine;
+  readonly #server: string;
+  readonly #asked: string;
+  #kind: Promise<"docker" | "podman"> | undefined;
+
+  /** Takes the server's name (owner.ts), and what `--engine-network` says. */
+  constructor(engine: Engine, server: string, asked: string) {
+    this.#engine = engine;
+    this.#server = server;
+    this.#asked = asked;
+  }
+
+  /** Gives the network that a workspace's container belongs to, made where it is missing. Throws RuncodeError `start_failed`. */
+  async of(workspace: number): Promise<string> {
+    if (this.#asked !== ISOLATED) return this.#asked;
+    const kind = await this.#kindOf();
+    const wanted = kind === "podman" ? this.#own(workspace) : this.#common();
+    const { api, endpoint } = this.#engine;
+    try {
+      if (await isThere(api, wanted)) return wanted.name;
+      await MAKE[kind](api, wanted).catch(async (error: unknown) => {
+        // Another start may have been quicker.
+        if (!(await isThere(api, wanted))) throw error;
+      });
+    } catch (error) {
+      const known = engineError(error, "a network for the workspace cannot be made", endpoint, "start_failed");
+      if (known.code === "unavailable") throw known;
+      throw new RuncodeError("start_failed", known.message, {
+        hint: "start the server with --engine-network default, none, or the name of a network that is there",
+        cause: error,
+      });
+    }
+    return wanted.name;
+  }
+
+  /** Removes what a workspace has of its own; its containers are gone by then. */
+  async remove(workspace: number): Promise<void> {
+    await this.#removeAll(labelsOf(this.#server, workspace), () => true);
+  }
+
+  /** Removes the networks of workspaces that are none of these, and all of them where the setting wants none; not those in use. */
+  async reconcile(known: ReadonlySet<number>): Promise<void> {
+    await this.#removeAll(labelsOf(this.#server), ({ Labels = {} }) => {
+      const workspace = Labels[WORKSPACE_LABEL];
+      return this.#asked !== ISOLATED || (workspace !== undefined && !known.has(Number(workspace)));
+    });
+  }
+
+  /** Removes all of them, for whoever gives the engine up. */
+  async forget(): Promise<void> {
+    await this.#removeAll(labelsOf(this.#server), () => true);
+  }
+
+  async #removeAll(
+    labels: Record<string, string>,
+    unwanted: (network: Dockerode.NetworkInspectInfo) => boolean,
+  ): Promise<void> {
+    const { api } = this.#engine;
+    for (const network of await api.listNetworks({ filters: labelFilters(labels) as unknown as string }))
+      if (unwanted(network)) await api.getNetwork(network.Name).remove().catch(unlessUsed);
+  }
+
+  #common(): Wanted {
+    const name = `runcode-${this.#server}`;
+    return { name, labels: labelsOf(this.#server), bridge: `rc-${this.#server}` };
+  }
+
+  #own(workspace: number): Wanted {
+    const name = `runcode-${this.#server}-${workspace}`;
+    // A name of its own as well: the machine has one list of interfaces for all servers.
+    const hash = new Bun.CryptoHasher("sha256").update(name).digest("hex");
+    return { name, labels: labelsOf(this.#server, workspace), bridge: `rc-${hash.slice(0, 12)}` };
+  }
+
+  async #kindOf(): Promise<"docker" | "podman"> {
+    this.#kind ??= this.#engine.facts().then(({ kind }) => kind);
+    this.#kind.catch(() => (this.#kind = undefined));
+    return await this.#kind;
+  }
+}
+
+const MAKE: Readonly<Record<"docker" | "podman", (api: Dockerode, wanted: Wanted) => Promise<unknown>>> = {
+  docker: async (api, { name, labels, bridge }) =>
+    await api.createNetwork({
+      Name: name,
+      Driver: "bridge",
+      Labels: { ...labels },
+      Options: { "com.docker.network.bridge.enable_icc": "false", "com.docker.network.bridge.name": bridge },
+    }),
+  // Podman's own API: through Docker's, a network always has a name server, which listens on the machine.
+  podman: async (api, { name, labels, bridge }) =>
+    await askPodman(api, "POST", "/networks/create", {
+      name,
+      driver: "bridge",
+      labels,
+      network_interface: bridge,
+      dns_enabled: false,
+      options: { isolate: "true" },
+    }),
+};
+
+async function isThere(api: Dockerode, { name }: Wanted): Promise<boolean> {
+  return await api
+    .getNetwork(name)
+    .inspect()
+    .then(
+      () => true,
+      (error: unknown) => {
+        if (statusOf(error) !== 404) throw error;
+        return false;
+      },
+    );
+}
+
+/** What is gone is as it should be; what is in use goes another time. Podman says that with 500 and in words. */
+function unlessUsed(error: unknown): void {
+  const used = statusOf(error) === 500 && reasonOf(error).includes("being used");
+  if (!used && ![403, 404, 409].includes(statusOf(error) ?? 0)) throw error;
+}
