@@ -15,6 +15,8 @@ export async function benchContainers(
   rounds: number,
   wanted: (what: string) => boolean,
   keep: (work: Promise<Measured>) => Promise<void>,
+  /** `put` and what it is given, into a workspace that is no container, and what puts things back before it. */
+  plain: { readonly put: (file: string) => Promise<void>; readonly clear: () => Promise<void> },
 ): Promise<void> {
   for (const kind of ENGINE_KINDS) {
     const address = engineAddress(kind);
@@ -22,7 +24,7 @@ export async function benchContainers(
       console.log(`${kind}: not measured, no such engine in RUNCODE_TEST_ENGINES (scripts/engines.sh)`);
       continue;
     }
-    await onEngine(kind, address, { dir, rounds, wanted, keep });
+    await onEngine(kind, address, { dir, rounds, wanted, keep, plain });
   }
 }
 
@@ -31,9 +33,10 @@ interface How {
   readonly rounds: number;
   readonly wanted: (what: string) => boolean;
   readonly keep: (work: Promise<Measured>) => Promise<void>;
+  readonly plain: Parameters<typeof benchContainers>[4];
 }
 
-async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted, keep }: How): Promise<void> {
+async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted, keep, plain }: How): Promise<void> {
   const names = ["create to first exec", "exec through the gateway", "put 1 GiB", `${CROWD} workspaces`];
   if (!names.some((name) => wanted(`${kind}: ${name}`))) return;
   // Podman's own command line speaks to the same service, so that both do the same work.
@@ -96,6 +99,7 @@ async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted
             before: () => sh([...cli, "exec", reference, "rm", "-f", "/root/gib"]),
             run: () => sh([...cli, "cp", path.join(dir, "gib"), `${reference}:/root/gib`]),
           },
+          { name: "put without a container", before: plain.clear, run: () => plain.put(path.join(dir, "gib")) },
         ],
         target: 1,
         rounds: 5,
@@ -150,7 +154,7 @@ async function crowd(kind: EngineKind, client: TestClient, pid: number): Promise
     unit: "ms",
     target: undefined,
     rounds: 1,
-    note: `server's memory ${before} MiB before, ${during} MiB with all of them, ${after} MiB after`,
+    note: `server's memory ${before} MiB before, ${during} MiB with all of them (${Math.round(((during - before) * 1024) / CROWD)} KiB each), ${after} MiB after`,
   };
 }
 

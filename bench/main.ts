@@ -8,10 +8,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { build } from "../scripts/build.ts";
-import { ROOT, testServer } from "../test/harness/index.ts";
+import { BINARY, ROOT, testServer } from "../test/harness/index.ts";
 import { benchContainers } from "./containers.ts";
 import { idleMemory, twoHundred } from "./crowd.ts";
-import { measure, table, type Measured } from "./measure.ts";
+import { measure, sh, table, type Measured } from "./measure.ts";
 import { rows, type Bed } from "./rows.ts";
 import { startSshd } from "./sshd.ts";
 
@@ -52,7 +52,11 @@ try {
   for (const row of rows(bed)) if (wanted(row.what)) await keep(measure(row, rounds));
   if (wanted("200 sessions at once")) await keep(twoHundred(bed, rounds));
   if (wanted("memory per idle session")) await keep(idleMemory(bed));
-  await benchContainers(dir, rounds, wanted, keep);
+  const plainly = (...words: string[]): Promise<void> => sh([BINARY, ...words], { env: client.home.env, cwd: dir });
+  await benchContainers(dir, rounds, wanted, keep, {
+    put: (file) => plainly("put", file, "gib"),
+    clear: () => plainly("exec", "--", "rm -f gib"),
+  });
 } finally {
   await sshd.close();
   await server.close();

@@ -10,5 +10,6 @@ export const INSIDE: Readonly<Record<string, () => Promise<InsideCommand>>> = {
   "sftp-server": () => import("./gateway/sftp/main.ts"),
   "sandbox-relay": () => import("./sandboxes/relay.ts"),
   "sandbox-agent": () => import("./sandboxes/inside/agent.ts"),
+  "sandbox-receive": () => import("./sandboxes/inside/receive.ts"),
   "sandbox-hold": () => import("./sandboxes/inside/hold.ts"),
 };

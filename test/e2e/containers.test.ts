@@ -67,6 +67,30 @@ describeEngines(
       expect(await mine()).toHaveLength(1);
     });
 
+    test("a large file is received and hashed by the helper's own program, and told of when the disk is full", async () => {
+      const receiver = "/.runcode/receive";
+      expect((await client.ok(["exec", "-w", "box", "--", `echo abc | ${receiver}`])).stdout).toBe(
+        `${new Bun.CryptoHasher("sha256").update("abc\n").digest("hex")}\n`,
+      );
+      const file = path.join(client.home.dir, "large");
+      const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(65_536)).buffer);
+      await writeFile(file, Buffer.concat(Array.from({ length: 513 }, () => bytes)));
+      // What the image has for it is out of the way: an answer is the helper's.
+      await client.ok(["exec", "-w", "box", "--", "mkdir hidden; mv /usr/bin/*sum hidden"]);
+      for (const words of [
+        ["put", file, "large"],
+        ["get", "large", "--out", `${file}.back`],
+      ]) {
+        expect((await client.ok([...words, "-w", "box"])).stderr).not.toContain("only sizes were checked");
+      }
+      await client.ok(["exec", "-w", "box", "--", "mv hidden/* /usr/bin"]);
+      expect((await readFile(`${file}.back`)).equals(await readFile(file))).toBe(true);
+      await client.ok(["exec", "-w", "box", "--", "head -c 50M /dev/zero >/dev/shm/filler"]);
+      const full = await client.run(["put", "-w", "box", file, "/dev/shm/large"]);
+      expect([full.exitCode, full.stderr]).toEqual([9, expect.stringMatching(/no space/i)]);
+      expect((await client.ok(["exec", "-w", "box", "--", "ls -A /dev/shm; rm /dev/shm/*"])).stdout).toBe("filler\n");
+    });
+
     test("files outlive a stop, and another image is another workspace's choice", async () => {
       await client.ok(["stop", "box"]);
       await expect.poll(mine).toEqual([]);

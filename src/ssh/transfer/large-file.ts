@@ -78,7 +78,7 @@ async function hashThere(
     const [output, { stderr }] = await Promise.all([readAnswers(content.stdout), content.ended]);
     const answer = findAnswer(output, key);
     // When the disk is full, they say so here only.
-    if (/^(?:tee|cat): /m.test(stderr)) return { word: "io", detail: stderr };
+    if (/^(?:tee|cat|receive): /m.test(stderr)) return { word: "io", detail: stderr };
     return answer ?? { word: "cut", detail: stderr };
   } finally {
     clearInterval(watch);

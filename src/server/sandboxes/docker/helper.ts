@@ -5,8 +5,9 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
+import { RECEIVER } from "../../../protocol/receiver.ts";
 import { statusOf } from "../../engine/index.ts";
-import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM } from "../inside/helper.ts";
+import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
 import { archive, type Entry } from "./tar.ts";
 
 const COMPLETE = "complete";
@@ -34,6 +35,8 @@ export async function fillHelper(container: Dockerode.Container, program: string
       return file === loader.file ? { name, link: `../${LOADER}` } : { name, file, size };
     }),
     ...muslNames(loader.file),
+    // A script, since whoever looks for it has a shell; the loader is told where the libraries are.
+    { name: path.basename(RECEIVER), text: `#!/bin/sh\nexec ${selfArgv().join(" ")} sandbox-receive "$@"\n` },
   ];
   await container.putArchive(archive(entries), { path: HELPER_DIR });
   // Last and apart: an engine that was killed in the middle must not leave a volume that looks whole.
