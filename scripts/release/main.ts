@@ -20,6 +20,7 @@ import { sign } from "./macho/sign.ts";
 import { verify } from "./macho/verify.ts";
 import { completions, manuals } from "./manuals.ts";
 import { mainPackage, platformPackage } from "./npm-packages.ts";
+import { clientFiles } from "./runtime-client.ts";
 import { runtimeOf } from "./runtimes.ts";
 import { sbom } from "./sbom.ts";
 import { archiveName, binaryName, TARGETS, type Target } from "./targets.ts";
@@ -92,7 +93,7 @@ await publish("THIRD_PARTY_LICENSES.txt", licenceFile(packages));
 await publish("version.txt", `${version}\n`);
 await writeFile(at("checksums.txt"), [...checksums].map(([name, sum]) => `${sum}  ${name}\n`).join(""));
 if (!only) {
-  const npm = await mainPackage(version, [...papers, ...documents]);
+  const npm = await mainPackage(version, await clientFiles(), [...papers, ...documents]);
   await writeFile(at("npm", npm.file), npm.body);
   await mkdir(at("Formula"));
   await writeFile(at("Formula", "runcode.rb"), formula(version, checksums));

@@ -2,6 +2,7 @@
 // installs the one that fits. Its command is a few lines of POSIX shell: Node.js in between would cost more than the program.
 // npm on Windows has no shell to run that with, so there the platform's own package is the one to install.
 import { tarGz, type Entry } from "./archives.ts";
+import { CLIENT_EXPORTS } from "./runtime-client.ts";
 import { binaryName, type Target } from "./targets.ts";
 
 const SCOPE = "@runcode-io";
@@ -64,8 +65,8 @@ export async function platformPackage(
   return pack(manifest, [{ name: `bin/${name}`, body: binary, executable: true }, ...papers]);
 }
 
-/** The package that people name. */
-export function mainPackage(version: string, papers: readonly Entry[]): Promise<NpmPackage> {
+/** The package that people name. Takes the files of the runtime client as well, which programs import from it. */
+export function mainPackage(version: string, client: readonly Entry[], papers: readonly Entry[]): Promise<NpmPackage> {
   const platforms = Object.entries(SHIPPED)
     .filter(([name]) => !name.startsWith("windows"))
     .map(([, short]) => [`${SCOPE}/${short}`, version] as const);
@@ -77,9 +78,14 @@ export function mainPackage(version: string, papers: readonly Entry[]): Promise<
     homepage: "https://runcode.io",
     os: ["linux", "darwin"],
     bin: { runcode: "bin/runcode" },
+    type: "module",
+    exports: { ...CLIENT_EXPORTS, "./package.json": "./package.json" },
+    sideEffects: false,
+    // AbortSignal.any came with 20.3.
+    engines: { node: ">=20.3" },
     optionalDependencies: Object.fromEntries(platforms),
   };
-  return pack(manifest, [{ name: "bin/runcode", body: Buffer.from(LAUNCHER), executable: true }, ...papers]);
+  return pack(manifest, [{ name: "bin/runcode", body: Buffer.from(LAUNCHER), executable: true }, ...client, ...papers]);
 }
 
 async function pack(manifest: { name: string; version: string }, entries: readonly Entry[]): Promise<NpmPackage> {

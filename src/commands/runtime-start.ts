@@ -1,9 +1,9 @@
 // `runcode runtime start`: a new runtime, through the runtime API.
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
-import type { StartRuntimeInput } from "../protocol/runtime-api.ts";
 import { printable } from "../protocol/text.ts";
 import { RUNTIME_OPTIONS, runtimeClientOf } from "../runtime-client/command-options.ts";
+import type { StartRuntimeInput } from "../runtime-client/index.ts";
 
 export default defineCommand({
   summary: "Start a runtime: a container of an image, through a runtime API",

@@ -112,11 +112,6 @@ export const StartRuntimeRequest = v.pipe(
   v.check(({ detach }) => detach, "value_error"),
 );
 export type StartRuntimeRequest = v.InferOutput<typeof StartRuntimeRequest>;
-/** As a caller writes it: everything but the image may be left out. */
-export type StartRuntimeInput = v.InferInput<typeof StartRuntimeRequest> & {
-  readonly detach?: boolean;
-  readonly auto_remove?: boolean;
-};
 
 /** `POST /stop`, `/pause`, `/resume`. `timeout` is in seconds and speaks of stopping only. */
 export const RuntimeActionRequest = v.object(

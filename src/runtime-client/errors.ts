@@ -1,6 +1,6 @@
 // What can go wrong with a runtime API, each a class of its own and a RuncodeError, so that it also has a code and an exit code.
 import { RuncodeError, type ErrorCode, type ErrorDetails } from "../protocol/errors.ts";
-import type { ValidationProblem } from "../protocol/runtime-api.ts";
+import type { ValidationProblem } from "./types.ts";
 
 /** Everything that this client throws on its own is one of these; an aborted signal throws the signal's own reason. */
 export class RuntimeError extends RuncodeError {

@@ -1,19 +1,20 @@
 // A client of the runtime API, for programs and for the `runtime` commands: this server's, and the public one's that it is
-// compatible with. It stands on fetch alone, so that it runs wherever TypeScript does; package.json exports it.
+// compatible with. It stands on fetch alone, so that it runs in Node.js, Bun and browsers; scripts/release/runtime-client.ts makes
+// JavaScript and declarations of it for the npm package.
 import * as v from "valibot";
 import {
   RUNTIME_API_BASE,
-  RuntimeActionAnswer,
-  RuntimeAnswer,
-  RuntimeListAnswer,
+  RuntimeActionAnswer as ActionAnswer,
+  RuntimeAnswer as Answer,
+  RuntimeListAnswer as ListAnswer,
   STOP_GRACE_SECONDS,
-  type StartRuntimeInput,
 } from "../protocol/runtime-api.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkBase, exchange } from "./http.ts";
+import type { RuntimeActionAnswer, RuntimeAnswer, StartRuntimeInput } from "./types.ts";
 
 export * from "./errors.ts";
-export type { RuntimeActionAnswer, RuntimeAnswer, StartRuntimeInput } from "../protocol/runtime-api.ts";
+export type * from "./types.ts";
 
 export interface RuntimeClientOptions {
   /** Where the API is; http://127.0.0.1:8090 unless something else is said. */
@@ -66,15 +67,14 @@ export function createRuntimeClient({ base = RUNTIME_API_BASE, key }: RuntimeCli
     throw new RuntimeError("http_error", `the answer of ${at}${path} is malformed`, { hint: "is that a runtime API?" });
   };
   return {
-    startRuntime: (request, options = {}) =>
-      call(RuntimeAnswer, "/start", request, { timeoutMs: START_MS, ...options }),
-    pauseRuntime: (id, options = {}) => call(RuntimeActionAnswer, "/pause", { runtime_id: id }, options),
-    resumeRuntime: (id, options = {}) => call(RuntimeActionAnswer, "/resume", { runtime_id: id }, options),
+    startRuntime: (request, options = {}) => call(Answer, "/start", request, { timeoutMs: START_MS, ...options }),
+    pauseRuntime: (id, options = {}) => call(ActionAnswer, "/pause", { runtime_id: id }, options),
+    resumeRuntime: (id, options = {}) => call(ActionAnswer, "/resume", { runtime_id: id }, options),
     stopRuntime: (id, { graceSeconds, ...options } = {}) => {
       const request = { runtime_id: id, ...(graceSeconds === undefined ? {} : { timeout: graceSeconds }) };
       const timeoutMs = CALL_MS + (graceSeconds ?? LONGEST_DEFAULT_GRACE_SECONDS) * 1000;
-      return call(RuntimeActionAnswer, "/stop", request, { timeoutMs, ...options });
+      return call(ActionAnswer, "/stop", request, { timeoutMs, ...options });
     },
-    listRuntimes: async (options = {}) => (await call(RuntimeListAnswer, "/list", undefined, options)).runtimes,
+    listRuntimes: async (options = {}) => (await call(ListAnswer, "/list", undefined, options)).runtimes,
   };
 }

@@ -1,10 +1,6 @@
 // What becomes of a job whose beginning was not heard of, and of a follower whose connection is lost: against the system's own
 // sshd, over a master's socket that breaks on cue.
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startSshd, type Sshd } from "../../bench/sshd.ts";
 import { detach, followJob, waitJob, type JobDeps } from "../../src/bundle/jobs.ts";
 import type { Session, Sessions } from "../../src/bundle/session.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -12,19 +8,20 @@ import { RuncodeError } from "../../src/protocol/errors.ts";
 import { jobStatus } from "../../src/ssh/jobs/index.ts";
 import { closeMaster, openMaster } from "../../src/ssh/master.ts";
 import { describeWith } from "../harness/index.ts";
+import { testSshd, type TestSshd } from "../harness/sshd.ts";
 
 describeWith(
   "sshd",
   "ssh",
   "ssh-keygen",
 )("a connection that is lost", () => {
+  let sshd: TestSshd;
   let dir: string;
-  let sshd: Sshd;
+  let at: TestSshd["at"];
   /** The session, and the same over a socket that breaks. */
   let session: Session;
   let broken: Session;
   const { signal } = new AbortController();
-  const at = (name: string): string => path.join(dir, name);
   const deps = (over: Partial<JobDeps> = {}): JobDeps => ({
     clock: systemClock,
     signal,
@@ -61,27 +58,16 @@ describeWith(
   }
 
   beforeAll(async () => {
-    dir = await mkdtemp(path.join(os.tmpdir(), "rc-"));
-    sshd = await startSshd(at("sshd"));
-    session = {
-      alias: "ref",
-      config: sshd.config,
-      controlPath: at("sshd/m"),
-      host: "h",
-      port: 1,
-      user: "u",
-      workdir: dir,
-      workspaceId: 1,
-      capabilities: null,
-      mintedAt: Date.now(),
-    } as unknown as Session;
+    sshd = await testSshd();
+    ({ dir, at } = sshd);
+    const more = { workspaceId: 1, capabilities: null, mintedAt: Date.now() };
+    session = { ...sshd.target, ...more } as unknown as Session;
     broken = { ...session, controlPath: at("broken") };
     await openMaster(session);
   });
   afterAll(async () => {
     await closeMaster(session);
     await sshd.close();
-    await rm(dir, { recursive: true, force: true });
   });
 
   test("while a job began is no failure where the job is found", async () => {

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Progress } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bench, type Bench } from "../commands/workspace.ts";
-import { agent, type Agent } from "./fixture.ts";
+import type { Bench } from "../commands/workspace.ts";
+import { agent, desk, type Agent, type Desk } from "./fixture.ts";
 
 interface Ran {
   readonly workspace: string;
@@ -20,16 +20,11 @@ interface Ran {
 
 let home: Bench;
 let seat: Agent;
+let close: Desk["close"];
 beforeAll(async () => {
-  home = await bench();
-  await home.workspace("desk");
-  seat = await agent(home);
-  await seat.ok("connect", { workspace: "desk" });
+  ({ home, seat, close } = await desk());
 });
-afterAll(async () => {
-  await seat.close();
-  await home.close();
-});
+afterAll(() => close());
 
 const exec = (args: Record<string, unknown>): Promise<Ran> => seat.ok<Ran>("exec", args);
 

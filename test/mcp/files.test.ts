@@ -5,22 +5,17 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bench, type Bench } from "../commands/workspace.ts";
 import { testWith, which } from "../harness/index.ts";
-import { agent, type Agent } from "./fixture.ts";
+import { agent, desk, type Agent, type Desk } from "./fixture.ts";
 
 let home: Bench;
 let seat: Agent;
+let close: Desk["close"];
 /** The project directory, which without isolation is a directory of this machine. */
 let project: string;
 beforeAll(async () => {
-  home = await bench();
-  await home.workspace("desk");
-  seat = await agent(home);
-  project = (await seat.ok<{ workdir: string }>("connect", { workspace: "desk" })).workdir;
+  ({ home, seat, project, close } = await desk());
 });
-afterAll(async () => {
-  await seat.close();
-  await home.close();
-});
+afterAll(() => close());
 
 const at = (...parts: string[]): string => path.join(project, ...parts);
 async function place(name: string, content: string | Uint8Array): Promise<void> {

@@ -3,7 +3,7 @@ import { Client, type ClientOptions } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import path from "node:path";
 import { BINARY } from "../harness/index.ts";
-import type { Bench } from "../commands/workspace.ts";
+import { bench, type Bench } from "../commands/workspace.ts";
 
 export interface Agent {
   readonly client: Client;
@@ -21,6 +21,31 @@ export interface Agent {
   /** The text of a tool that must succeed. */
   text(name: string, args?: Record<string, unknown>): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface Desk {
+  readonly home: Bench;
+  readonly seat: Agent;
+  /** The project directory of the workspace, which without isolation is a directory of this machine. */
+  readonly project: string;
+  close(): Promise<void>;
+}
+
+/** A bench, and an agent that is connected to a workspace `desk` on it. */
+export async function desk(): Promise<Desk> {
+  const home = await bench();
+  await home.workspace("desk");
+  const seat = await agent(home);
+  const { workdir } = await seat.ok<{ workdir: string }>("connect", { workspace: "desk" });
+  return {
+    home,
+    seat,
+    project: workdir,
+    close: async () => {
+      await seat.close();
+      await home.close();
+    },
+  };
 }
 
 export interface AgentOptions extends ClientOptions {

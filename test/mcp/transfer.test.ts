@@ -8,29 +8,24 @@ import type { Progress } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bench, type Bench } from "../commands/workspace.ts";
 import { which } from "../harness/index.ts";
-import { agent, type Agent } from "./fixture.ts";
+import { agent, desk, type Agent, type Desk } from "./fixture.ts";
 
 let home: Bench;
 let seat: Agent;
+let close: Desk["close"];
 /** Where the server was started. */
 let here: string;
 let project: string;
 beforeAll(async () => {
-  home = await bench();
-  await home.workspace("desk");
+  ({ home, seat, project, close } = await desk());
   here = await realpath(path.join(home.home.dir, "project"));
-  seat = await agent(home);
-  project = (await seat.ok<{ workdir: string }>("connect", { workspace: "desk" })).workdir;
   await mkdir(path.join(here, "tree/sub"), { recursive: true });
   await writeFile(path.join(here, "tree/a"), "a\n");
   await writeFile(path.join(here, "tree/sub/b"), "b\n");
   await symlink("a", path.join(here, "tree/link"));
   await writeFile(path.join(home.home.dir, "outside"), "secret\n");
 });
-afterAll(async () => {
-  await seat.close();
-  await home.close();
-});
+afterAll(() => close());
 
 const there = (...parts: string[]): string => path.join(project, ...parts);
 const local = (...parts: string[]): string => path.join(here, ...parts);

@@ -1,6 +1,4 @@
 // The client, against real listeners: this server's over real engines, and some that mean no good.
-import path from "node:path";
-import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   createRuntimeClient,
@@ -13,7 +11,6 @@ import {
   type RuntimeClient,
 } from "../../src/runtime-client/index.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
-import { ROOT } from "../harness/index.ts";
 import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
 
 const KEY = "k".repeat(32);
@@ -87,13 +84,6 @@ describe("a client whose server is not what it should be", () => {
     await createRuntimeClient({ base }).stopRuntime("x");
     expect(asked).toEqual([{ runtime_id: "x", timeout: 3600 }, { runtime_id: "x" }]);
   });
-});
-
-test("the package exports it", async () => {
-  const script =
-    'import { createRuntimeClient } from "runcode/runtime-client"; console.log(typeof createRuntimeClient)';
-  const { stdout } = await execa(process.execPath, ["-e", script], { cwd: path.join(ROOT) });
-  expect(stdout).toBe("function");
 });
 
 test("without an engine it throws RuntimeUnavailable, with the server's reason", async () => {

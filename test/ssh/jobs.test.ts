@@ -1,10 +1,8 @@
 // Jobs over the system's own sshd, on every kind of shell and tools that a workspace may have: the scripts that run there
 // are the subject, and nothing of ours is on the far side.
-import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, realpath, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startSshd, type Sshd } from "../../bench/sshd.ts";
 import {
   jobLogs,
   jobStatus,
@@ -22,6 +20,7 @@ import {
 import { closeMaster, openMaster } from "../../src/ssh/master.ts";
 import type { SshTarget } from "../../src/ssh/target.ts";
 import { describeWith, which, type Tool } from "../harness/index.ts";
+import { testSshd, type TestSshd } from "../harness/sshd.ts";
 
 /** All that the far side needs beside a shell. */
 const NEEDED = "cat cut date dd du find grep head ls mkdir mkfifo mv readlink rm sleep tail tr wc".split(" ");
@@ -59,15 +58,15 @@ describe.each(SUBJECTS)("jobs on $name", ({ tools, shell, applets, setsid, leads
     "ssh-keygen",
     ...tools,
   )("", () => {
+    let sshd: TestSshd;
     let dir: string;
-    let sshd: Sshd;
+    let at: TestSshd["at"];
     let target: SshTarget;
     const { signal } = new AbortController();
-    const at = (name: string): string => path.join(dir, name);
     const kept = (...parts: string[]): string => at(path.join("sshd/.runcode/jobs", ...parts));
 
     /** A bin directory of that shell and these tools, and the sshd line that makes commands run with nothing else. */
-    async function withTools(): Promise<string[]> {
+    async function withTools(at: TestSshd["at"]): Promise<string[]> {
       if (shell === null) return [];
       const program = which(shell) as string;
       await mkdir(at("bin"));
@@ -80,17 +79,8 @@ describe.each(SUBJECTS)("jobs on $name", ({ tools, shell, applets, setsid, leads
     }
 
     beforeAll(async () => {
-      dir = await mkdtemp(path.join(os.tmpdir(), "rc-"));
-      sshd = await startSshd(at("sshd"), await withTools());
-      target = {
-        alias: "ref",
-        config: sshd.config,
-        controlPath: at("sshd/m"),
-        host: "h",
-        port: 1,
-        user: "u",
-        workdir: dir,
-      };
+      sshd = await testSshd(withTools);
+      ({ dir, at, target } = sshd);
       await openMaster(target);
     });
     afterAll(async () => {
@@ -98,7 +88,6 @@ describe.each(SUBJECTS)("jobs on $name", ({ tools, shell, applets, setsid, leads
         if (state === "running") await killJob(target, id, { signal, signalName: "KILL", graceMs: 0 });
       await closeMaster(target);
       await sshd.close();
-      await rm(dir, { recursive: true, force: true });
     });
 
     async function start(line: string, more: Partial<JobRequest> = {}): Promise<string> {
@@ -192,7 +181,7 @@ describe.each(SUBJECTS)("jobs on $name", ({ tools, shell, applets, setsid, leads
 
     test.skipIf(shell !== null)("is begun by ssh's own client where there is no master (once is enough)", async () => {
       const config = at("plain-config");
-      await writeFile(config, (await Bun.file(sshd.config).text()).replaceAll(/^ *Control.*$/gm, ""));
+      await writeFile(config, (await Bun.file(target.config).text()).replaceAll(/^ *Control.*$/gm, ""));
       const plain = { ...target, config, controlPath: null };
       const id = newJobId();
       await startJob(plain, { id, words: ["echo there; exit 3"], directory: dir }, { signal });

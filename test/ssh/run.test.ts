@@ -3,53 +3,41 @@
 import { execa } from "execa";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { startSshd, type Sshd } from "../../bench/sshd.ts";
 import { NotStarted, type OutputSink } from "../../src/ssh/channel.ts";
 import { exitCodeOf, runRemote, type RunRequest } from "../../src/ssh/run.ts";
 import { openMaster } from "../../src/ssh/master.ts";
 import type { SshTarget } from "../../src/ssh/target.ts";
 import { RuncodeError } from "../../src/protocol/errors.ts";
 import { describeWith } from "../harness/index.ts";
+import { testSshd, type TestSshd } from "../harness/sshd.ts";
 
 describeWith(
   "sshd",
   "ssh",
   "ssh-keygen",
 )("a command over the master", () => {
+  let sshd: TestSshd;
   let dir: string;
-  let sshd: Sshd;
+  let at: TestSshd["at"];
   let target: SshTarget;
-  const at = (name: string): string => path.join(dir, name);
 
-  const ssh = (...words: string[]) => execa("ssh", ["-F", sshd.config, ...words], { reject: false, stdin: "ignore" });
+  const ssh = (...words: string[]) => execa("ssh", ["-F", target.config, ...words], { reject: false, stdin: "ignore" });
   const masterPid = async (): Promise<number> => {
     const { stderr, stdout } = await ssh("-O", "check", "ref");
     return Number(/pid=(\d+)/.exec(stderr + stdout)?.[1]);
   };
 
   beforeAll(async () => {
-    dir = await mkdtemp(path.join(os.tmpdir(), "rc-"));
-    sshd = await startSshd(at("sshd"));
-    target = {
-      alias: "ref",
-      config: sshd.config,
-      controlPath: at("sshd/m"),
-      host: "h",
-      port: 1,
-      user: "u",
-      workdir: dir,
-    };
+    sshd = await testSshd();
+    ({ dir, at, target } = sshd);
   });
   beforeEach(() => openMaster(target));
   afterAll(async () => {
     await ssh("-O", "exit", "ref");
     await sshd.close();
-    await rm(dir, { recursive: true, force: true });
   });
 
   type Outcome = { stdout: string; stderr: string; exit: number };
@@ -212,7 +200,7 @@ describeWith(
 
   test("without a master it goes by ssh's own client, with the same answers", async () => {
     const config = at("plain-config");
-    await writeFile(config, (await readFile(sshd.config, "utf8")).replaceAll(/^ *Control.*$/gm, ""));
+    await writeFile(config, (await readFile(target.config, "utf8")).replaceAll(/^ *Control.*$/gm, ""));
     const plain = { ...target, config, controlPath: null };
     expect(await run(["echo out; echo err >&2; exit 7"], {}, plain)).toEqual({
       stdout: "out\n",
