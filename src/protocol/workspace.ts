@@ -15,9 +15,10 @@ export const WireWorkspace = v.object({
   current_state: v.optional(v.nullable(v.string())),
   interim_state: v.optional(v.nullable(v.string())),
   web_url: v.optional(v.nullable(v.string())),
-  /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), and what is wrong with it. */
+  /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), what is wrong with it, and how far a start is. */
   isolation: v.optional(v.nullable(v.string())),
   problem: v.optional(v.nullable(v.string())),
+  progress: v.optional(v.nullable(v.string())),
 });
 export type WireWorkspace = v.InferOutput<typeof WireWorkspace>;
 
@@ -33,6 +34,7 @@ export interface Workspace {
   readonly webUrl: string | null;
   readonly isolation: string | null;
   readonly problem: string | null;
+  readonly progress: string | null;
 }
 
 /** The provider whose workspaces SSH reaches. Our server sends it for compatibility; nothing shows it. */
@@ -55,5 +57,6 @@ export function toWorkspace(wire: WireWorkspace, shared: boolean): Workspace {
     webUrl: wire.web_url ?? null,
     isolation: wire.isolation ?? null,
     problem: wire.problem ?? null,
+    progress: wire.progress ?? null,
   });
 }

@@ -19,12 +19,13 @@ export function engineAddress(kind: EngineKind): string | null {
   return null;
 }
 
-/** Gives `describe.each`-like: runs `body` once for each kind of engine, skipped with the reason where it is not there. */
+/** Gives `describe.each`-like: runs `body` once for each of these kinds of engine, skipped with the reason where it is not there. */
 export function describeEngines(
   title: (kind: EngineKind) => string,
   body: (kind: EngineKind, address: string) => void,
+  kinds: readonly EngineKind[] = ENGINE_KINDS,
 ): void {
-  for (const kind of ENGINE_KINDS) {
+  for (const kind of kinds) {
     const address = engineAddress(kind);
     if (address === null) describe.skip(`${title(kind)} (${reason(kind)})`, () => body(kind, ""));
     else describe(title(kind), () => body(kind, address));

@@ -122,6 +122,7 @@ function wire(workspace: WorkspaceView): Record<string, unknown> {
     driver: workspace.driver,
     isolation: workspace.isolation,
     problem: workspace.problem,
+    progress: workspace.progress,
     created_at: new Date(workspace.createdAt).toISOString(),
   };
 }

@@ -5,6 +5,7 @@
 import { homedir } from "node:os";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
+import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, findEngine, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
@@ -14,12 +15,14 @@ import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
-import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
+import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
 import { unlessGone } from "./engine-sandbox.ts";
 import { ContainerSandbox } from "./sandbox.ts";
 import { archive, onlyFile } from "./tar.ts";
 
+const REMOVAL_MS = 10_000;
+const REMOVAL_POLL_MS = 100;
 const NOTHING = { memory: false, processes: false, cpus: false };
 /** The engine's names of the machines that this program runs on. */
 const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
@@ -31,6 +34,8 @@ export interface EngineOptions {
   readonly image: string | null;
   readonly network: string | null;
   readonly hardening: Partial<Hardening>;
+  /** How long the engine, or the helper in a container, may stay silent when it was asked for something; minutes when absent. */
+  readonly answerMs?: number;
 }
 
 export class DockerDriver implements Driver {
@@ -89,7 +94,7 @@ export class DockerDriver implements Driver {
         },
       };
     } catch (error) {
-      const known = engineError(error, "the engine");
+      const known = engineError(error, null);
       if (known.code === "config_invalid" || known.code === "insecure_base") throw known;
       return unwell(known.message, known.hint);
     }
@@ -150,7 +155,7 @@ export class DockerDriver implements Driver {
       Labels[WORKSPACE_LABEL] === undefined ? false : !known.has(Number(Labels[WORKSPACE_LABEL]));
     try {
       for (const found of await engine.api.listContainers({ all: true, filters: mine }))
-        if (isStray(found)) await this.#remove(engine, found.Id);
+        if (isStray(found) || isLeftover(found)) await this.#remove(engine, found.Id);
       const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
       for (const volume of Volumes ?? [])
         if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
@@ -224,7 +229,7 @@ export class DockerDriver implements Driver {
 
   async #connect(container: Dockerode.Container, { home }: Identity): Promise<Remote> {
     const { transport, complaint } = await attach(container, [...selfArgv(), "sandbox-agent"], [`HOME=${home}`]);
-    return await connectNear(transport).catch((error: unknown) => {
+    return await connectNear(transport, this.#on.answerMs).catch((error: unknown) => {
       throw new RuncodeError(
         "start_failed",
         `the helper does not run in the container: ${complaint() || "it said nothing"}`,
@@ -246,9 +251,8 @@ export class DockerDriver implements Driver {
   }
 
   async #look(engine: Engine, image: Image): Promise<Identity> {
-    const still = stillContainer(image.id, labelsOf(await this.#name()), await this.#helperVolume());
-    const container = await engine.api.createContainer(still);
-    try {
+    const about = { image: image.id, labels: labelsOf(await this.#name()), helperVolume: await this.#helperVolume() };
+    return await lookInto(engine, about, async (container) => {
       await fillHelper(container, this.#options.self[0] ?? "");
       const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
         async (tar) => await onlyFile(tar as Readable),
@@ -258,14 +262,21 @@ export class DockerDriver implements Driver {
         },
       );
       return identityOf(image.user, passwd ?? "");
-    } finally {
-      await container.remove({ force: true, v: true }).catch(() => {});
-    }
+    });
   }
 
   async #removeContainers(engine: Engine, workspace: number): Promise<void> {
     const filters = labelFilters(labelsOf(await this.#name(), workspace));
-    for (const { Id } of await engine.api.listContainers({ all: true, filters })) await this.#remove(engine, Id);
+    // An earlier removal that nobody waited for may still be going on: 409 to the next one, and its volume is in use.
+    for (let waited = 0; waited <= REMOVAL_MS; waited += REMOVAL_POLL_MS) {
+      const found = await engine.api.listContainers({ all: true, filters });
+      for (const { Id } of found) await this.#remove(engine, Id);
+      if (found.length === 0) return;
+      if (waited > 0) await systemClock.sleep(REMOVAL_POLL_MS);
+    }
+    throw new RuncodeError("conflict", "the engine has not removed the workspace's last container yet", {
+      hint: "try again",
+    });
   }
 
   async #remove(engine: Engine, id: string): Promise<void> {
@@ -294,7 +305,7 @@ export class DockerDriver implements Driver {
 
   async #engine(): Promise<Engine> {
     // One that was not there is looked for again at the next request.
-    this.#opened ??= findEngine(this.#on.address, { env: process.env, home: homedir() });
+    this.#opened ??= findEngine(this.#on.address, { env: process.env, home: homedir() }, this.#on.answerMs);
     this.#opened.catch(() => (this.#opened = undefined));
     return await this.#opened;
   }
