@@ -4,17 +4,29 @@
 #
 #   eval "$(scripts/engines.sh up DIR)"      starts what is installed of them; sets RUNCODE_TEST_ENGINES
 #   scripts/engines.sh down DIR              stops them by pid and removes everything in DIR
+#   scripts/engines.sh one KIND DIR [WORD…]  starts podman or docker alone, with the busybox image alone, unless it answers already;
+#                                            the words go to dockerd, or to podman before `system service`. For tests that kill it.
 #
 # Needs root. Debian: podman runc netavark aardvark-dns containernetworking-plugins iptables catatonit busybox-static curl
 # docker.io debootstrap. The images are localhost/runcode-busybox (a static busybox and nothing else) and
 # localhost/runcode-debian (debootstrap with python3 and procps, by the mirror that apt is configured with).
 set -euo pipefail
 
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-[ $# -eq 2 ] || usage
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || usage
 action=$1
-mkdir -p "$2"
-dir=$(cd "$2" && pwd -P)
+shift
+kind=
+if [ "$action" = one ]; then
+  kind=$1
+  shift
+  [[ $kind =~ ^(podman|docker)$ && $# -ge 1 ]] || usage
+fi
+mkdir -p "$1"
+dir=$(cd "$1" && pwd -P)
+shift
+words=("$@")
+[ ${#words[@]} -eq 0 ] || [ "$action" = one ] || usage
 
 say() { echo "engines: $*" >&2; }
 
@@ -50,7 +62,7 @@ network_backend = "netavark"
 CONF
   printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$at" "$at" >"$at/storage.conf"
   CONTAINERS_CONF=$at/containers.conf CONTAINERS_STORAGE_CONF=$at/storage.conf \
-    setsid podman system service --time=0 "unix://$at/socket" >"$at/log" 2>&1 </dev/null &
+    setsid podman "${words[@]}" system service --time=0 "unix://$at/socket" >"$at/log" 2>&1 </dev/null &
   echo $! >"$at/pid"
   answers "$at/socket" || { say "podman does not answer:"; tail -5 "$at/log" >&2; return 1; }
 }
@@ -60,7 +72,7 @@ start_docker() {
   mkdir -p "$at"
   # Without a bridge of its own it leaves the machine's network alone; what needs one brings a network of its own.
   setsid dockerd --data-root "$at/root" --exec-root "$at/run" --pidfile "$at/dockerd.pid" -H "unix://$at/socket" \
-    --bridge=none --iptables=false --ip6tables=false >"$at/log" 2>&1 </dev/null &
+    --bridge=none --iptables=false --ip6tables=false "${words[@]}" >"$at/log" 2>&1 </dev/null &
   echo $! >"$at/pid"
   answers "$at/socket" || { say "dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
 }
@@ -137,12 +149,23 @@ up() {
   (IFS=,; echo "export RUNCODE_TEST_ENGINES=${found[*]}")
 }
 
+one() {
+  local at=$dir/$kind
+  busybox_archive
+  if ! curl -sf --unix-socket "$at/socket" http://engine/_ping >/dev/null 2>&1; then
+    # What one that was killed leaves would keep the next from starting: dockerd waits for a containerd that is a zombie.
+    rm -f "$at/socket" "$at/dockerd.pid" "$at/run/containerd/containerd.pid"
+    "start_$kind"
+  fi
+  import "$at/socket" busybox
+}
+
 stop_one() {
   local at=$1 pid
   [ -f "$at/pid" ] || return 0
   pid=$(cat "$at/pid")
   # Containers first: Podman's outlive its service.
-  if answers "$at/socket"; then
+  if kill -0 "$pid" 2>/dev/null && answers "$at/socket"; then
     for id in $(curl -sf --unix-socket "$at/socket" 'http://engine/containers/json?all=true' | grep -o '"Id":"[0-9a-f]*"' | cut -d'"' -f4); do
       curl -sf --unix-socket "$at/socket" -X DELETE "http://engine/containers/$id?force=true&v=true" >/dev/null || true
     done
@@ -177,6 +200,7 @@ down() {
 
 case $action in
   up) up ;;
+  one) one ;;
   down) down ;;
   *) usage ;;
 esac

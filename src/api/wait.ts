@@ -14,21 +14,23 @@ export interface WaitOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each new state. */
-  readonly onState?: (state: string) => void;
+  /** Told of each new state, and of what the control plane says of the way there, such as "pulling python:3.13, 40 %". */
+  readonly onState?: (state: string, progress: string | null) => void;
 }
 
 /** Gives the workspace once it runs. Throws `start_failed` when it ends up in another state for good, `timeout`, and what the calls throw. */
 export async function waitForRunning(api: ControlPlane, id: number, options: WaitOptions): Promise<Workspace> {
   const { clock, signal, timeoutMs } = options;
   const began = clock.now();
-  let last = "";
+  let last: string | null = null;
   let moved = false;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const workspace = await findWorkspace(api, id, signal);
     const { state, title } = workspace;
-    if (state !== last) options.onState?.(printable(state).slice(0, 60));
-    last = state;
+    const progress = workspace.progress === null ? null : printable(workspace.progress).slice(0, 200);
+    const now = `${state}: ${progress}`;
+    if (now !== last) options.onState?.(printable(state).slice(0, 60), progress);
+    last = now;
     if (state === "running") return workspace;
     moved ||= state === "starting";
     const waited = clock.now() - began;
@@ -61,7 +63,7 @@ export async function requestStart(
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const { state, title } = await findWorkspace(api, id, signal);
     if (state !== "stopping") return api.start(id, signal, choice);
-    options.onState?.(state);
+    options.onState?.(state, null);
     if (clock.now() - began + pause > timeoutMs)
       throw new RuncodeError("timeout", `${title} is still stopping after ${Math.round(timeoutMs / 1000)} s`, {
         hint: "look again with: runcode list",

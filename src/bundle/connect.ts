@@ -89,7 +89,7 @@ async function makeRunning(
     timeoutMs: options.timeoutMs,
     clock,
     signal,
-    onState: (now) => options.onPhase?.(`${title} is ${now}`),
+    onState: (now, how) => options.onPhase?.(`${title} is ${now}${how === null ? "" : `: ${how}`}`),
   };
   if (options.start) await requestStart(api, id, waitOptions);
   await waitForRunning(api, id, waitOptions);

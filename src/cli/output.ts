@@ -14,10 +14,12 @@ export interface OutputOptions {
 /** A running phase: `update` changes its text, `done` ends it, with a last line where one is worth keeping. */
 export interface Progress {
   update(text: string): void;
+  /** As `update`, for what may take long: elsewhere than on a terminal too it is told when something else begins. */
+  detail(text: string): void;
   done(text?: string): void;
 }
 
-const SILENT: Progress = { update: () => {}, done: () => {} };
+const SILENT: Progress = { update: () => {}, detail: () => {}, done: () => {} };
 
 const JSON_LEAVES = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -90,11 +92,22 @@ export class Output {
       }).start();
       return {
         update: (next) => void (spinner.text = printable(next)),
+        detail: (next) => void (spinner.text = printable(next)),
         done: (last) => void (last === undefined ? spinner.stop() : spinner.succeed(printable(last))),
       };
     }
     this.note(text);
-    return { update: () => {}, done: (last) => last !== undefined && this.note(last) };
+    let told = "";
+    return {
+      update: () => {},
+      detail: (next) => {
+        // A line for each thing that begins, not for each per cent of it.
+        const kind = next.replaceAll(/\d+/g, "");
+        if (kind !== told) this.note(next);
+        told = kind;
+      },
+      done: (last) => last !== undefined && this.note(last),
+    };
   }
 
   /** Whether a stream takes colour: NO_COLOR, then FORCE_COLOR, then whether it is a terminal. */

@@ -75,10 +75,21 @@ Variables are set for every process of the workspace. With --env NAME or --env-f
       const { findWorkspace, waitForRunning } = await import("../api/wait.ts");
       await api.start(workspace.id, context.signal);
       const timeoutMs = (args.timeout ?? TIMEOUT_SECONDS) * 1000;
-      const { clock, signal } = context;
-      workspace = args.wait
-        ? await waitForRunning(api, workspace.id, { timeoutMs, clock, signal })
-        : await findWorkspace(api, workspace.id, signal);
+      const { clock, signal, out } = context;
+      const { id, title } = workspace;
+      const progress = args.wait ? await out.progress(`Starting ${title}`) : null;
+      try {
+        workspace = args.wait
+          ? await waitForRunning(api, id, {
+              timeoutMs,
+              clock,
+              signal,
+              onState: (now, how) => how !== null && progress?.detail(`${title} is ${now}: ${how}`),
+            })
+          : await findWorkspace(api, id, signal);
+      } finally {
+        progress?.done();
+      }
     }
     const { id, state, webUrl } = workspace;
     return {

@@ -33,7 +33,8 @@ export default defineCommand({
         timeoutMs: (args.timeout ?? TIMEOUT_SECONDS) * 1000,
         clock,
         signal,
-        onState: (now) => progress.update(`${title} is ${now}`),
+        onState: (now, how) =>
+          how === null ? progress.update(`${title} is ${now}`) : progress.detail(`${title} is ${now}: ${how}`),
       };
       await requestStart(api, id, options, { noCommand: args.noCommand });
       const { state } = args.noWait ? await findWorkspace(api, id, signal) : await waitForRunning(api, id, options);

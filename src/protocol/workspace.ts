@@ -15,11 +15,12 @@ export const WireWorkspace = v.object({
   current_state: v.optional(v.nullable(v.string())),
   interim_state: v.optional(v.nullable(v.string())),
   web_url: v.optional(v.nullable(v.string())),
-  /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), and what is wrong with it. */
+  /** Ours: how the workspace is kept apart from its host (`none`, `namespaces`, `container`), what is wrong with it, and how far a start is. */
   isolation: v.optional(v.nullable(v.string())),
   problem: v.optional(v.nullable(v.string())),
   /** Ours: a person's notes. Something else under that name is somebody else's field. */
   labels: v.fallback(v.optional(v.nullable(v.record(v.string(), v.string()))), null),
+  progress: v.optional(v.nullable(v.string())),
 });
 export type WireWorkspace = v.InferOutput<typeof WireWorkspace>;
 
@@ -36,6 +37,7 @@ export interface Workspace {
   readonly isolation: string | null;
   readonly problem: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  readonly progress: string | null;
 }
 
 /** The provider whose workspaces SSH reaches. Our server sends it for compatibility; nothing shows it. */
@@ -59,5 +61,6 @@ export function toWorkspace(wire: WireWorkspace, shared: boolean): Workspace {
     isolation: wire.isolation ?? null,
     problem: wire.problem ?? null,
     labels: wire.labels ?? {},
+    progress: wire.progress ?? null,
   });
 }

@@ -21,7 +21,7 @@ export function engineAddress(kind: EngineName): string | null {
   return null;
 }
 
-/** Gives `describe.each`-like: runs `body` once for each kind of engine, skipped with the reason where it is not there. */
+/** Gives `describe.each`-like: runs `body` once for each of these kinds of engine, skipped with the reason where it is not there. */
 export function describeEngines<Name extends EngineName = EngineKind>(
   title: (kind: Name) => string,
   body: (kind: Name, address: string) => void,

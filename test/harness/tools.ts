@@ -26,6 +26,8 @@ const PACKAGES = {
   tcsh: "tcsh",
   busybox: "busybox-static",
   rg: "ripgrep",
+  "docker-registry": "docker-registry",
+  openssl: "openssl",
   man: "man-db",
   ruby: "ruby",
   unzip: "unzip",

@@ -8,12 +8,24 @@ const UNREACHABLE = new Set([
   ...["ECONNREFUSED", "ENOENT", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"],
   ...["ConnectionRefused", "ConnectionClosed", "FailedToOpenSocket", "ABORT_ERR", "ECONNABORTED", "UND_ERR_SOCKET"],
 ]);
+/** How a certificate that is missing, wrong or of nobody's shows. */
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|SSL|TLS|certificate/;
 const CODES: Readonly<Record<number, ErrorCode>> = {
   400: "bad_request",
   403: "forbidden",
   404: "not_found",
   409: "conflict",
 };
+
+/** The way to the engine did not come about or broke; the message is what its program said, one line. */
+export class WayBroken extends Error {
+  readonly hint: string;
+
+  constructor(said: string, hint: string) {
+    super(said);
+    this.hint = hint;
+  }
+}
 
 /** The HTTP status that an engine refused with, or undefined when the error is not an answer of its. */
 export function statusOf(error: unknown): number | undefined {
@@ -30,34 +42,45 @@ export function reasonOf(error: unknown): string {
   return (bare.split("\n").at(-1) ?? "").slice(0, 400);
 }
 
-/** Takes an error of a request and what was tried; gives ours. An engine that does not answer is `unavailable`, whatever was tried. */
+/**
+ * Takes an error of a request and what could not be done, null where the engine was only asked who it is; gives ours. An engine
+ * that does not answer is `unavailable`, whatever was tried.
+ */
 export function engineError(
   error: unknown,
-  what: string,
+  what: string | null,
   endpoint?: Endpoint,
   otherwise: ErrorCode = "error",
 ): RuncodeError {
   if (error instanceof RuncodeError) return error;
+  const engine = endpoint ? `the engine at ${endpoint.url}` : "the engine";
+  const failed = (code: ErrorCode, why: string, hint?: string): RuncodeError =>
+    new RuncodeError(code, what === null ? why : `${what}: ${why}`, { hint, cause: error });
   const status = statusOf(error);
-  if (status !== undefined)
-    return new RuncodeError(CODES[status] ?? otherwise, `${what}: ${reasonOf(error)}`, { cause: error });
+  const said = what === null ? `${engine}: ${reasonOf(error)}` : reasonOf(error);
+  if (status !== undefined) return failed(CODES[status] ?? otherwise, said);
   const code = errno(error);
   const name = error instanceof Error ? error.name : "";
   if (code === "EACCES" || code === "EPERM")
-    return new RuncodeError("unavailable", `${what}: this account may not use it`, {
-      hint: "run the server as an account that may, such as a member of the group docker",
-      cause: error,
-    });
-  if (name === "TimeoutError" || name === "AbortError" || (code !== undefined && UNREACHABLE.has(code)))
-    return new RuncodeError(
+    return failed(
       "unavailable",
-      `${what} does not answer${code && code !== "ABORT_ERR" ? ` (${code})` : ""}`,
-      {
-        hint: endpoint
-          ? `start it, or name another one: it was found by ${endpoint.from}`
-          : "start the container engine",
-        cause: error,
-      },
+      `this account may not use ${engine}`,
+      "run the server as an account that may, such as a member of the group docker",
     );
-  return new RuncodeError(otherwise, `${what}: ${reasonOf(error)}`, { cause: error });
+  const secure = endpoint?.kind === "tcp" && endpoint.tls !== null;
+  if (secure && (CERTIFICATE.test(`${code} ${said}`) || (code === "ECONNRESET" && endpoint.tls?.cert === undefined)))
+    return failed(
+      "unavailable",
+      `no trust between this machine and ${engine} (${code ?? said})`,
+      "DOCKER_CERT_PATH names a directory with ca.pem, and cert.pem and key.pem of a client that the engine knows",
+    );
+  if (error instanceof WayBroken)
+    return failed("unavailable", `${engine} is not reached: ${error.message}`, error.hint);
+  if (name === "TimeoutError" || name === "AbortError" || (code !== undefined && UNREACHABLE.has(code)))
+    return failed(
+      "unavailable",
+      `${engine} does not answer${code && code !== "ABORT_ERR" ? ` (${code})` : ""}`,
+      endpoint ? `start it, or name another one: it was found by ${endpoint.from}` : "start the container engine",
+    );
+  return failed(otherwise, said);
 }

@@ -4,6 +4,7 @@
 import Dockerode from "dockerode";
 import { resolveEndpoint, type Endpoint } from "./endpoint.ts";
 import { engineError } from "./errors.ts";
+import { givePatience } from "./patience.ts";
 import { openTunnel } from "./ssh.ts";
 
 export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
@@ -29,10 +30,17 @@ export interface Engine {
 /** How long an engine may take to say who it is. A busy one answers late, a dead one never. */
 const FACTS_MS = 10_000;
 
-/** Takes where an engine is; gives the client, which has asked nothing yet. Throws RuncodeError `unavailable`. */
-export async function openEngine(endpoint: Endpoint): Promise<Engine> {
+/** The longest that an engine may work on a request without a sign of life: many are asked for much at once. */
+const ANSWER_MS = 120_000;
+
+/**
+ * Takes where an engine is, and how long a request may stay unanswered (patience.ts says what that is); gives the client, which
+ * has asked nothing yet. Throws RuncodeError `unavailable`.
+ */
+export async function openEngine(endpoint: Endpoint, answerMs = ANSWER_MS): Promise<Engine> {
   const tunnel = endpoint.kind === "ssh" ? await openTunnel(endpoint) : null;
   const api = new Dockerode(options(endpoint, tunnel?.socketPath));
+  givePatience(api, answerMs, () => tunnel?.trouble() ?? null);
   return {
     endpoint,
     api,
@@ -43,7 +51,7 @@ export async function openEngine(endpoint: Endpoint): Promise<Engine> {
         const podman = Components.some(({ Name }) => /podman/i.test(Name));
         return { kind: podman ? "podman" : "docker", version: Version, architecture: Arch, os: Os };
       } catch (error) {
-        throw engineError(error, `the engine at ${endpoint.url}`, endpoint);
+        throw engineError(error, null, endpoint);
       }
     },
     close: async () => await tunnel?.close(),
@@ -51,8 +59,12 @@ export async function openEngine(endpoint: Endpoint): Promise<Engine> {
 }
 
 /** Opens the engine that `resolveEndpoint` finds. */
-export async function findEngine(...where: Parameters<typeof resolveEndpoint>): Promise<Engine> {
-  return await openEngine(await resolveEndpoint(...where));
+export async function findEngine(
+  asked: Parameters<typeof resolveEndpoint>[0],
+  where: Parameters<typeof resolveEndpoint>[1],
+  answerMs?: number,
+): Promise<Engine> {
+  return await openEngine(await resolveEndpoint(asked, where), answerMs);
 }
 
 /**

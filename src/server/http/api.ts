@@ -128,6 +128,7 @@ function wire(workspace: WorkspaceView): Record<string, unknown> {
     environment: workspace.environment,
     labels: workspace.labels,
     problem: workspace.problem,
+    progress: workspace.progress,
     created_at: new Date(workspace.createdAt).toISOString(),
   };
 }

@@ -15,7 +15,7 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     } catch (error) {
       // 5xx too: Docker answers 500 to a port that is taken and to a program that is not there.
       if (statusOf(error) !== undefined) throw new EngineRefusal(reasonOf(error), { cause: error });
-      const known = engineError(error, `the container engine at ${endpoint.url}`, endpoint);
+      const known = engineError(error, null, endpoint);
       throw known.code === "unavailable" ? known : new EngineRefusal(known.message, { cause: error });
     }
   };

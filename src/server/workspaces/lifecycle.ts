@@ -18,6 +18,8 @@ export interface WorkspaceView {
   readonly state: WorkspaceState;
   /** In state `error`, why; for a person. */
   readonly problem: string | null;
+  /** While it starts or stops: what is being done, one line. */
+  readonly progress: string | null;
   readonly image: string | null;
   readonly flavor: string;
   readonly driver: string;
@@ -135,6 +137,7 @@ export function createLifecycle({
       customTitle: row.customTitle,
       state: machine.state,
       problem: machine.state === "error" ? machine.problem : null,
+      progress: machine.progress,
       image: row.image,
       flavor: row.flavor,
       driver: row.driver,

@@ -31,6 +31,8 @@ export interface Machine {
   readonly state: WorkspaceState;
   /** In state `error`, why. */
   readonly problem: string | null;
+  /** While it starts or stops: what is being done. */
+  readonly progress: string | null;
   readonly sandbox: Sandbox | null;
   /** Resolves when it runs; throws `start_failed` with the driver's reason, `conflict` when a stop overtook it. */
   start(options?: StartChoice): Promise<void>;
@@ -46,7 +48,10 @@ export interface Machine {
   align(running: boolean): Promise<void>;
 }
 
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const reasonOf = (error: unknown): string => {
+  if (error instanceof RuncodeError && error.hint !== undefined) return `${error.message} (${error.hint})`;
+  return error instanceof Error ? error.message : String(error);
+};
 
 export function createMachine(deps: MachineDeps): Machine {
   const { driver, title, record, changed } = deps;
@@ -55,6 +60,7 @@ export function createMachine(deps: MachineDeps): Machine {
   let problem = deps.problem;
   // One that is to be brought back is on its way from the first moment, even while others have their turn before it.
   let state: WorkspaceState = problem !== null ? "error" : goal === "running" ? "starting" : "stopped";
+  let progress: string | null = null;
   let sandbox: Sandbox | null = null;
   let recovered = deps.fresh;
   let halted = false;
@@ -65,6 +71,7 @@ export function createMachine(deps: MachineDeps): Machine {
 
   const become = (next: WorkspaceState, detail: string | null = null): void => {
     state = next;
+    progress = next === "starting" || next === "stopping" ? detail : null;
     changed(next, detail);
   };
   /** What a workspace's command wrote is part of the problem, which its owner sees, and not of what is logged. */
@@ -99,7 +106,9 @@ export function createMachine(deps: MachineDeps): Machine {
         await startWorkspace(driver, deps.spec(), {
           signal: starting.signal,
           withoutCommand,
-          progress: (line) => state === "starting" && changed("starting", line),
+          progress: (line) => {
+            if (state === "starting" && line !== progress) become("starting", line);
+          },
         }),
       );
     } catch (error) {
@@ -179,6 +188,9 @@ export function createMachine(deps: MachineDeps): Machine {
     },
     get problem() {
       return problem;
+    },
+    get progress() {
+      return progress;
     },
     get sandbox() {
       return state === "running" ? sandbox : null;

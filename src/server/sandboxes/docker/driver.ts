@@ -5,6 +5,7 @@
 import { homedir } from "node:os";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
+import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, findEngine, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
@@ -14,7 +15,7 @@ import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
-import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
+import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { unlessGone } from "./engine-sandbox.ts";
 import { Homes, type Home } from "./homes.ts";
 import { linkDir, openDoor } from "./link.ts";
@@ -24,6 +25,8 @@ import { removeContainer } from "./removal.ts";
 import { ContainerSandbox } from "./sandbox.ts";
 import { archive, onlyFile } from "./tar.ts";
 
+const REMOVAL_MS = 10_000;
+const REMOVAL_POLL_MS = 100;
 const NOTHING = { memory: false, processes: false, cpus: false };
 /** The engine's names of the machines that this program runs on. */
 const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
@@ -36,6 +39,8 @@ export interface EngineOptions {
   /** A network of the engine's, or ISOLATED (container.ts). */
   readonly network: string;
   readonly hardening: Partial<Hardening>;
+  /** How long the engine, or the helper in a container, may stay silent when it was asked for something; minutes when absent. */
+  readonly answerMs?: number;
 }
 
 export class DockerDriver implements Driver {
@@ -94,7 +99,7 @@ export class DockerDriver implements Driver {
         },
       };
     } catch (error) {
-      const known = engineError(error, "the engine");
+      const known = engineError(error, null);
       if (known.code === "config_invalid" || known.code === "insecure_base") throw known;
       return unwell(known.message, known.hint);
     }
@@ -174,7 +179,7 @@ export class DockerDriver implements Driver {
       Labels[WORKSPACE_LABEL] === undefined ? false : !known.has(Number(Labels[WORKSPACE_LABEL]));
     try {
       for (const found of await engine.api.listContainers({ all: true, filters: mine }))
-        if (isStray(found)) await this.#remove(engine, found.Id);
+        if (isStray(found) || isLeftover(found)) await this.#remove(engine, found.Id);
       const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
       for (const volume of Volumes ?? [])
         if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
@@ -254,7 +259,7 @@ export class DockerDriver implements Driver {
     try {
       const argv = [...selfArgv(), "sandbox-agent", ...(door ? ["--link"] : [])];
       const { transport, complaint } = await attach(container, argv, [`HOME=${home}`]);
-      return await connectNear(door ? await door.choose(transport) : transport).catch((cause: unknown) => {
+      return await connectNear(door ? door.choose(transport) : transport, this.#on.answerMs).catch((cause: unknown) => {
         const said = complaint() || "it said nothing";
         throw new RuncodeError("start_failed", `the helper does not run in the container: ${said}`, { cause });
       });
@@ -280,9 +285,8 @@ export class DockerDriver implements Driver {
   }
 
   async #look(engine: Engine, image: Image): Promise<Identity> {
-    const still = stillContainer(image.id, labelsOf(await this.#name()), await this.#helperVolume());
-    const container = await engine.api.createContainer(still);
-    try {
+    const about = { image: image.id, labels: labelsOf(await this.#name()), helperVolume: await this.#helperVolume() };
+    return await lookInto(engine, about, async (container) => {
       await fillHelper(container, this.#options.self[0] ?? "");
       const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
         async (tar) => await onlyFile(tar as Readable),
@@ -292,14 +296,21 @@ export class DockerDriver implements Driver {
         },
       );
       return identityOf(image.user, passwd ?? "");
-    } finally {
-      await container.remove({ force: true, v: true }).catch(() => {});
-    }
+    });
   }
 
   async #removeContainers(engine: Engine, workspace: number): Promise<void> {
     const filters = labelFilters(labelsOf(await this.#name(), workspace));
-    for (const { Id } of await engine.api.listContainers({ all: true, filters })) await this.#remove(engine, Id);
+    // An earlier removal that nobody waited for may still be going on: 409 to the next one, and its volume is in use.
+    for (let waited = 0; waited <= REMOVAL_MS; waited += REMOVAL_POLL_MS) {
+      const found = await engine.api.listContainers({ all: true, filters });
+      for (const { Id } of found) await this.#remove(engine, Id);
+      if (found.length === 0) return;
+      if (waited > 0) await systemClock.sleep(REMOVAL_POLL_MS);
+    }
+    throw new RuncodeError("conflict", "the engine has not removed the workspace's last container yet", {
+      hint: "try again",
+    });
   }
 
   async #remove(engine: Engine, id: string): Promise<void> {
@@ -332,7 +343,7 @@ export class DockerDriver implements Driver {
 
   async #engine(): Promise<Engine> {
     // One that was not there is looked for again at the next request.
-    this.#opened ??= findEngine(this.#on.address, { env: process.env, home: homedir() });
+    this.#opened ??= findEngine(this.#on.address, { env: process.env, home: homedir() }, this.#on.answerMs);
     this.#opened.catch(() => (this.#opened = undefined));
     return await this.#opened;
   }

@@ -140,5 +140,7 @@ export abstract class EngineSandbox implements Sandbox {
 
 /** What has ended or is not there any more is as it should be. */
 export function unlessGone(error: unknown): void {
-  if (![304, 404, 409].includes(statusOf(error) ?? 0)) throw error;
+  // Podman's 500 is a conflict to Docker: what has ended already cannot be killed.
+  const improper = (error as { json?: { cause?: unknown } } | null)?.json?.cause === "container state improper";
+  if (!improper && ![304, 404, 409].includes(statusOf(error) ?? 0)) throw error;
 }

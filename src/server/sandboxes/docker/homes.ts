@@ -3,7 +3,7 @@
 // label, since its files belong to them. Other engines have user namespaces for all containers or for none.
 import { askPodman } from "../../engine/podman.ts";
 import { statusOf, type Engine } from "../../engine/index.ts";
-import { stillContainer } from "./image.ts";
+import { lookInto } from "./image.ts";
 import { labelFilters, labelsOf } from "./owner.ts";
 
 /** What the home's containers get for `UsernsMode`. A home without it is the engine's own ids'. */
@@ -64,24 +64,19 @@ export class Homes {
   async findUsers(image: string): Promise<string | null> {
     if (!(await this.#givesUsers())) return null;
     const { api } = this.#engine;
-    const options = stillContainer(image, labelsOf(this.#server), null);
-    options.HostConfig = { ...options.HostConfig, UsernsMode: `auto:size=${IDS}` };
-    const container = await api.createContainer(options).catch((error: unknown) => {
+    const what = { image, labels: labelsOf(this.#server), users: `auto:size=${IDS}` };
+    const found = await lookInto(this.#engine, what, async ({ id }) => {
+      const path = `/containers/${id}/json`;
+      return await askPodman<{ HostConfig: { IDMappings?: Mappings } }>(api, "GET", path);
+    }).catch((error: unknown) => {
       // It says the same, with 500, whether it never had any or has given all of them away.
       if (statusOf(error) === 500) return null;
       throw error;
     });
-    if (!container) return null;
-    try {
-      const path = `/containers/${container.id}/json`;
-      const { HostConfig } = await askPodman<{ HostConfig: { IDMappings?: Mappings } }>(api, "GET", path);
-      const { UidMap = [], GidMap = [] } = HostConfig.IDMappings ?? {};
-      if (UidMap.length === 0 || GidMap.length === 0) return null;
-      const parts = [...UidMap.map((map) => `uidmapping=${map}`), ...GidMap.map((map) => `gidmapping=${map}`)];
-      return checkedUsers(`auto:${parts.join(",")}`);
-    } finally {
-      await container.remove({ force: true, v: true }).catch(() => {});
-    }
+    const { UidMap = [], GidMap = [] } = found?.HostConfig.IDMappings ?? {};
+    if (UidMap.length === 0 || GidMap.length === 0) return null;
+    const parts = [...UidMap.map((map) => `uidmapping=${map}`), ...GidMap.map((map) => `gidmapping=${map}`)];
+    return checkedUsers(`auto:${parts.join(",")}`);
   }
 
   /** Those of another home: shared ones are still not the machine's own. */

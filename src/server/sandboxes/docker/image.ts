@@ -1,10 +1,16 @@
 // Images: brought to the engine where they are missing, and looked into for who their processes will be.
+import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import { findAccount } from "../inside/account.ts";
 import { HELPER_DIR } from "../inside/helper.ts";
+
+const SILENT_MS = 300_000;
+/** An image has 127 layers at most, and a pull two or three phases. */
+const MOST_LAYERS = 500;
+const MOST_PHASES = 20;
 
 export interface Image {
   /** The engine's own name of it, which no later pull changes the meaning of. */
@@ -55,18 +61,33 @@ async function pull(
   // Without a tag the engine would bring every one that there is.
   const tagged = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
   let failed: string | null = null;
+  // Registries are slow, and so are disks; but an engine at work on a pull says something now and then.
+  const idle = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const heard = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => idle.abort(new DOMException("a silent pull", "TimeoutError")), SILENT_MS);
+  };
   try {
-    const stream = (await engine.api.pull(tagged, signal ? { abortSignal: signal } : {})) as Readable;
+    heard();
+    const abortSignal = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
+    const stream = (await engine.api.pull(tagged, { abortSignal })) as Readable;
+    const percentOf = percentages();
     await eachLine(stream, (line) => {
+      heard();
       const said = parsed(line);
       failed = said.errorDetail?.message ?? said.error ?? failed;
       const percent = percentOf(said);
-      if (said.status && progress) progress(`pulling ${name}${percent === null ? "" : `, ${percent} %`}`);
+      if (percent !== null)
+        progress?.(`${said.status === "Extracting" ? "unpacking" : "pulling"} ${name}, ${percent} %`);
     });
-  } catch (error) {
+  } catch (caught) {
     if (signal?.aborted) throw signal.reason;
+    const error: unknown = idle.signal.aborted ? idle.signal.reason : caught;
     if (statusOf(error) === undefined) throw engineError(error, `pulling ${name}`, engine.endpoint);
-    throw noImage(name, engineError(error, "the engine").message);
+    throw noImage(name, engineError(error, null).message);
+  } finally {
+    clearTimeout(timer);
   }
   signal?.throwIfAborted();
   // Both engines answer 200 before they know, and say what went wrong in a line of its own.
@@ -81,8 +102,18 @@ interface Progress {
   progressDetail?: { current?: number; total?: number };
 }
 
-function percentOf({ progressDetail: { current, total } = {} }: Progress): number | null {
-  return current !== undefined && total ? Math.min(100, Math.round((current / total) * 100)) : null;
+/** Gives a function that takes each line; it gives how far the layers are that are in the same phase, null for a line that says nothing of it. */
+function percentages(): (line: Progress) => number | null {
+  const phases = new Map<string, Map<string, { current: number; total: number }>>();
+  return ({ status = "", id = "", progressDetail: { current, total } = {} }) => {
+    if (current === undefined || !total || phases.size > MOST_PHASES) return null;
+    const layers = phases.get(status) ?? new Map<string, { current: number; total: number }>();
+    phases.set(status, layers);
+    if (layers.size > MOST_LAYERS) return null;
+    layers.set(id, { current: Math.min(current, total), total });
+    const sum = (of: "current" | "total"): number => [...layers.values()].reduce((all, layer) => all + layer[of], 0);
+    return Math.round((sum("current") / sum("total")) * 100);
+  };
 }
 
 function parsed(line: string): Progress {
@@ -131,21 +162,53 @@ export function identityOf(user: string, passwd: string): Identity {
   return { uid, gid, home: uid === 0 && own === "" ? "/root" : home };
 }
 
-/** Options for a container that is only looked into and never started, with the helper's volume at its place where it is given. */
-export function stillContainer(
-  image: string,
-  labels: Record<string, string>,
-  helperVolume: string | null,
-): Dockerode.ContainerCreateOptions {
-  return {
-    Image: image,
-    Labels: labels,
-    Entrypoint: ["/nothing"],
-    Cmd: [],
-    HostConfig: {
-      NetworkMode: "none",
-      Mounts:
-        helperVolume === null ? [] : [{ Type: "volume", Source: helperVolume, Target: HELPER_DIR, ReadOnly: false }],
-    },
-  };
+/** The containers that this process is looking into. */
+const looking = new Set<string>();
+
+/** A container that is only looked into. */
+export interface Look {
+  /** An image that the engine has. */
+  readonly image: string;
+  readonly labels: Record<string, string>;
+  /** Laid at its place, where it is given. */
+  readonly helperVolume?: string;
+  /** `UsernsMode`; as the engine has it when absent. */
+  readonly users?: string;
+}
+
+/**
+ * Takes what to look into and a function that is given its container, which is never started; gives what the function gives,
+ * and removes the container. Throws what the engine says.
+ */
+export async function lookInto<T>(
+  { api }: Engine,
+  { image, labels, helperVolume, users }: Look,
+  look: (container: Dockerode.Container) => Promise<T>,
+): Promise<T> {
+  const name = `runcode-look-${randomBytes(6).toString("hex")}`;
+  looking.add(name);
+  let container: Dockerode.Container | undefined;
+  try {
+    container = await api.createContainer({
+      name,
+      Image: image,
+      Labels: labels,
+      Entrypoint: ["/nothing"],
+      Cmd: [],
+      HostConfig: {
+        NetworkMode: "none",
+        ...(users === undefined ? {} : { UsernsMode: users }),
+        Mounts: helperVolume ? [{ Type: "volume", Source: helperVolume, Target: HELPER_DIR, ReadOnly: false }] : [],
+      },
+    });
+    return await look(container);
+  } finally {
+    await container?.remove({ force: true, v: true }).catch(() => {});
+    looking.delete(name);
+  }
+}
+
+/** Whether a container was made by `lookInto`, and by a look that is over: the engine went away before it could be removed. */
+export function isLeftover({ Names }: Dockerode.ContainerInfo): boolean {
+  return Names.some((name) => name.startsWith("/runcode-look-") && !looking.has(name.slice(1)));
 }

@@ -34,8 +34,11 @@ export async function linkDir(root: string): Promise<string | null> {
 }
 
 export interface Door {
-  /** Takes the stream to a helper that was started with `--link`; gives what the helper chose to go on with. */
-  readonly choose: (stream: Transport) => Promise<Transport>;
+  /**
+   * Takes the stream to a helper that was started with `--link`; gives what the helper chooses to go on with, which it has done
+   * when it says its first word. Nothing is to be said to it before.
+   */
+  readonly choose: (stream: Transport) => Transport;
   /** Nobody is let in any more; who is inside stays. */
   readonly close: () => Promise<void>;
 }
@@ -46,6 +49,7 @@ export async function openDoor(dir: string): Promise<Door | null> {
   const secret = randomBytes(SECRET_BYTES);
   const waiting = new Set<SocketEnd>();
   let admitted: SocketEnd | null = null;
+  let taken = false;
   const look = async (guest: SocketEnd): Promise<void> => {
     waiting.add(guest);
     if (waiting.size > MOST_WAITING) [...waiting][0]?.close();
@@ -59,6 +63,7 @@ export async function openDoor(dir: string): Promise<Door | null> {
   const close = async (): Promise<void> => {
     listener?.stop();
     for (const guest of waiting) guest.close();
+    if (!taken) admitted?.close();
     await rm(file, { force: true }).catch(() => {});
   };
   try {
@@ -71,13 +76,17 @@ export async function openDoor(dir: string): Promise<Door | null> {
     return null;
   }
   return {
-    choose: async (stream) => {
-      const words = stream.input[Symbol.asyncIterator]();
-      void stream.send(secret);
-      const first = await words.next();
-      if (!first.done && first.value[0] === BY_LINK && admitted) return linked(admitted, stream, words);
-      admitted?.close();
-      return { ...stream, input: after(first, words) };
+    choose: (stream) => {
+      let chosen = stream;
+      const choose = async function* (): AsyncGenerator<Uint8Array> {
+        const words = stream.input[Symbol.asyncIterator]();
+        void stream.send(secret);
+        const first = await words.next();
+        taken = !first.done && first.value[0] === BY_LINK;
+        if (taken && admitted) chosen = linked(admitted, stream, words);
+        yield* chosen === stream ? after(first, words) : chosen.input;
+      };
+      return { input: choose(), send: (...parts) => chosen.send(...parts), close: () => chosen.close() };
     },
     close,
   };

@@ -9,7 +9,7 @@ import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
-import { stillContainer } from "./image.ts";
+import { lookInto } from "./image.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
 import { unlessGone } from "./engine-sandbox.ts";
@@ -129,16 +129,11 @@ export class RuntimeDriver implements Driver {
     const [program, ...script] = this.#options.self;
     if (process.platform !== "linux" || program === undefined || script.length > 0)
       throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
-    const { api } = await this.#reach();
     const server = await serverName(this.#options.dataDir);
-    const volume = `runcode-${server}-helper-${await helperVersion(program)}`;
-    const still = await api.createContainer(stillContainer(image, labelsOf(server), volume));
-    try {
-      await fillHelper(still, program);
-    } finally {
-      await still.remove({ force: true, v: true }).catch(() => {});
-    }
-    return volume;
+    const helperVolume = `runcode-${server}-helper-${await helperVersion(program)}`;
+    const about = { image, labels: labelsOf(server), helperVolume };
+    await lookInto(await this.#reach(), about, async (container) => await fillHelper(container, program));
+    return helperVolume;
   }
 
   /** Who the container's processes are, by its own /etc/passwd; root where it has none. */

@@ -2,11 +2,14 @@
 // the container still runs; if so, another helper is started.
 import type Dockerode from "dockerode";
 import { systemClock } from "../../../platform/clock.ts";
-import { statusOf, type Engine } from "../../engine/index.ts";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { Remote } from "../remote/near.ts";
 import { EngineSandbox, unlessGone } from "./engine-sandbox.ts";
 import { removeContainer } from "./removal.ts";
 
+/** How long a request waits for the next helper. */
+const NEXT_HELPER_MS = 5_000;
 /** Between two questions to an engine that does not answer. */
 const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
 
@@ -19,8 +22,11 @@ export interface ContainerSandboxOptions {
 }
 
 export class ContainerSandbox extends EngineSandbox {
+  readonly #engine: Engine;
   readonly #connect: () => Promise<Remote>;
   #remote: Promise<Remote>;
+  /** Why there is no helper at the moment; null while there is one. */
+  #away: string | null = null;
 
   constructor({ engine, container, remote, connect }: ContainerSandboxOptions) {
     const { user, home } = remote;
@@ -28,6 +34,7 @@ export class ContainerSandbox extends EngineSandbox {
       { engine, container, user, home, workdir: `${home}/workspace` },
       { name: "workspace", resume: "resume it first" },
     );
+    this.#engine = engine;
     this.#connect = connect;
     this.#remote = Promise.resolve(remote);
     void this.#watch(remote);
@@ -38,7 +45,15 @@ export class ContainerSandbox extends EngineSandbox {
   }
 
   protected async remote(): Promise<Remote> {
-    return await this.#remote;
+    if (this.#away === null) return await this.#remote;
+    const enough = new AbortController();
+    const late = systemClock.sleep(NEXT_HELPER_MS, enough.signal).then(() => {
+      throw new RuncodeError("unavailable", this.#away ?? "no helper answers in the workspace", {
+        hint: "what ran has ended; try again",
+      });
+    });
+    late.catch(() => {});
+    return await Promise.race([this.#remote, late]).finally(() => enough.abort());
   }
 
   protected async halt(graceMs: number): Promise<void> {
@@ -53,15 +68,17 @@ export class ContainerSandbox extends EngineSandbox {
     const next = Promise.withResolvers<Remote>();
     next.promise.catch(() => {});
     this.#remote = next.promise;
+    this.#away = "the helper in the workspace has ended, and the next one does not answer yet";
     for (let round = 0; !this.leaving; round++) {
       const reason = await this.#whyGone();
       if (this.leaving) break;
-      if (reason !== null && reason !== undefined) {
+      if (typeof reason === "string") {
         this.over(reason);
         break;
       }
       const fresh = reason === null ? await this.#connect().catch(() => null) : null;
       if (fresh) {
+        this.#away = null;
         next.resolve(fresh);
         return await this.#watch(fresh);
       }
@@ -78,7 +95,9 @@ export class ContainerSandbox extends EngineSandbox {
       if (State.OOMKilled) return `its memory was used up (exit code ${State.ExitCode})`;
       return `its first process ended with exit code ${State.ExitCode}`;
     } catch (error) {
-      return statusOf(error) === 404 ? "its container was removed" : undefined;
+      if (statusOf(error) === 404) return "its container was removed";
+      this.#away = engineError(error, "nothing can be started in the workspace", this.#engine.endpoint).message;
+      return undefined;
     }
   }
 }

@@ -3,6 +3,7 @@
 // inside: agent.ts, hold.ts (the first process), and what they stand on.
 import { mkdir } from "node:fs/promises";
 import { serveFar } from "../remote/far.ts";
+import { succeed, SUCCEEDED } from "./elders.ts";
 import { BY_LINK, BY_STREAM, firstBytes } from "../remote/link.ts";
 import { sandboxHere } from "./here.ts";
 import { reachServer } from "./link.ts";
@@ -14,6 +15,8 @@ import { reachServer } from "./link.ts";
 export async function main(argv: readonly string[] = []): Promise<number> {
   // The first process tells everybody to end, and this one is needed to say how they did.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+  const succeeded = new Promise<void>((resolve) => process.once(SUCCEEDED, () => resolve()));
+  await succeed();
   const writer = Bun.file(1).writer({ highWaterMark: 1 });
   const gone = Promise.withResolvers<void>();
   const send = (...parts: readonly Uint8Array[]): Promise<void> | undefined => {
@@ -35,7 +38,12 @@ export async function main(argv: readonly string[] = []): Promise<number> {
     // Nothing more is said there, so that whatever comes is its end.
     const close = (): void => link.close();
     words.next().then(close, close);
-    await serveFar(here, link);
-  } else await serveFar(here, { input: { [Symbol.asyncIterator]: () => words }, send, close: () => gone.resolve() });
+    await serveFar(here, link, succeeded);
+  } else
+    await serveFar(
+      here,
+      { input: { [Symbol.asyncIterator]: () => words }, send, close: () => gone.resolve() },
+      succeeded,
+    );
   return 0;
 }

@@ -1,9 +1,9 @@
 // `sandbox-hold`, the first process of a container: waits, and ends everything politely when it is told to end. It stands for
 // an image's own command, which may end at once or not be there.
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../../platform/clock.ts";
 import { ignoreChildren } from "../libc.ts";
 import { askToEnd, processes } from "../tree.ts";
+import { isAgent } from "./elders.ts";
 
 const POLL_MS = 20;
 
@@ -26,12 +26,4 @@ export async function main(): Promise<number> {
 /** All but this one and the agents, which still have to tell the server how the others ended. */
 function others(): number[] {
   return processes().flatMap(({ pid }) => (pid === process.pid || isAgent(pid) ? [] : [pid]));
-}
-
-function isAgent(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes("sandbox-agent");
-  } catch {
-    return false;
-  }
 }

@@ -8,12 +8,13 @@ import { Mux, type Channel, type Transport } from "./mux.ts";
 
 export type Here = Pick<Sandbox, "exec" | "sftp" | "dial" | "listen" | "home" | "user">;
 
-/** Serves until the connection ends; then every process that was started over it is ended. */
-export async function serveFar(here: Here, transport: Transport): Promise<void> {
+/** Serves until the connection ends, or `over` settles; then every process that was started over it is ended. */
+export async function serveFar(here: Here, transport: Transport, over = new Promise<void>(() => {})): Promise<void> {
   const running = new Set<SandboxProcess>();
   const mux = new Mux(transport, 1, (request, channel) => void answer(request, channel));
   mux.open({ kind: "hello", version: 1, user: here.user, home: here.home } satisfies Word);
-  await mux.closed;
+  await Promise.race([mux.closed, over]);
+  mux.close();
   for (const process of running) process.kill();
   await Promise.all([...running].map(async ({ exited }) => await exited));
 

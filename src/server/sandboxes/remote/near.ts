@@ -21,8 +21,14 @@ export interface Remote {
   close(): void;
 }
 
-/** Greets the far end. Throws RuncodeError `unavailable` when it ends the connection before it has answered, or answers nonsense. */
-export async function connectNear(transport: Transport): Promise<Remote> {
+/** For a helper on a busy machine; one behind a connection that nobody serves any more never answers. */
+const ANSWER_MS = 60_000;
+
+/**
+ * Greets the far end. Throws RuncodeError `unavailable` when it ends the connection before it has answered, or says nothing for
+ * `answerMs`, in which each later request is to be answered as well.
+ */
+export async function connectNear(transport: Transport, answerMs = ANSWER_MS): Promise<Remote> {
   const listeners = new Map<number, OnConnection>();
   let greet: (word: Extract<Word, { kind: "hello" }>) => void = () => {};
   const greeted = new Promise<Extract<Word, { kind: "hello" }>>((resolve) => (greet = resolve));
@@ -37,12 +43,14 @@ export async function connectNear(transport: Transport): Promise<Remote> {
     } else if (!listener) channel.close();
     else listener(connectionOf(channel, channel.writer(1), channel.reader(0)), word.output);
   });
-  const hello = await Promise.race([greeted, mux.closed]);
+  const hello = await within(answerMs, Promise.race([greeted, mux.closed]));
+  if (!hello) mux.close();
+  if (hello === null) throw silent();
   if (!hello) throw new RuncodeError("unavailable", "the helper in the sandbox ended before it answered");
 
   const ask = async (request: Request): Promise<{ channel: Channel; port: number }> => {
     const channel = mux.open(request);
-    return { channel, port: await portOf(channel) };
+    return { channel, port: await portOf(channel, answerMs) };
   };
 
   return {
@@ -57,7 +65,9 @@ export async function connectNear(transport: Transport): Promise<Remote> {
     },
     sftp: async () => processOf((await ask({ kind: "sftp" })).channel, false),
     dial: async (target) => {
-      const { channel } = await ask({ kind: "dial", target });
+      // How long a connection may take to come about is the kernel's to say over there.
+      const channel = mux.open({ kind: "dial", target } satisfies Request);
+      await portOf(channel, Infinity);
       return connectionOf(channel, channel.writer(0), channel.reader(1));
     },
     listen: async (target, onConnection) => {
@@ -66,7 +76,7 @@ export async function connectNear(transport: Transport): Promise<Remote> {
       const channel = mux.open({ kind: "listen", target } satisfies Request);
       listeners.set(channel.id, (...connection) => void early.push(connection));
       void channel.closed.then(() => listeners.delete(channel.id));
-      const port = await portOf(channel);
+      const port = await portOf(channel, answerMs);
       listeners.set(channel.id, onConnection);
       for (const connection of early) onConnection(...connection);
       return {
@@ -81,9 +91,28 @@ export async function connectNear(transport: Transport): Promise<Remote> {
   };
 }
 
+const silent = (): RuncodeError =>
+  new RuncodeError("unavailable", "the helper in the sandbox does not answer", { hint: "try again" });
+
+/** Gives null where `promise` takes longer. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
+  if (ms === Infinity) return await promise;
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /** Takes a channel in which something was asked for; gives the answer's port, or throws the answer's error. */
-async function portOf(channel: Channel): Promise<number> {
-  const said = await channel.answer();
+async function portOf(channel: Channel, answerMs: number): Promise<number> {
+  const answered = await within(
+    answerMs,
+    channel.answer().then((said) => ({ said })),
+  );
+  if (answered === null) {
+    channel.close();
+    throw silent();
+  }
+  const { said } = answered;
   if (said === null)
     throw new RuncodeError("unavailable", "the connection to the sandbox is gone", { hint: "try again" });
   const answer = v.safeParse(Answer, said);
