@@ -15,6 +15,7 @@ import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
+import { mustHaveGpus, withoutGpus } from "./gpus.ts";
 import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
 import { unlessGone } from "./engine-sandbox.ts";
@@ -122,6 +123,7 @@ export class DockerDriver implements Driver {
       signal?.throwIfAborted();
       await this.#removeContainers(engine, spec.id);
       container = await this.#makeContainer(engine, spec, image, identity);
+      await mustHaveGpus(spec, container);
       signal?.throwIfAborted();
       await container.start();
       signal?.throwIfAborted();
@@ -132,7 +134,12 @@ export class DockerDriver implements Driver {
     } catch (error) {
       await container?.remove({ force: true, v: true }).catch(() => {});
       if (signal?.aborted) throw error;
-      throw engineError(error, `workspace ${spec.title} cannot be started`, engine.endpoint, "start_failed");
+      throw engineError(
+        withoutGpus(spec, error),
+        `workspace ${spec.title} cannot be started`,
+        engine.endpoint,
+        "start_failed",
+      );
     }
   }
 
