@@ -278,6 +278,17 @@ describeEngines(
         await sandbox.stop({ graceMs: 0 });
       });
 
+      test("a flavor with GPUs, of which the engine has none, is refused by name, and no container is left", async () => {
+        const spec = { ...on.spec({ gpus: 1 }), image: BUSYBOX };
+        await on.driver.create(spec);
+        await expect(on.driver.start(spec)).rejects.toMatchObject({
+          code: "start_failed",
+          message: expect.stringContaining("asks for GPUs") as string,
+          hint: expect.stringContaining("without gpus") as string,
+        });
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+      });
+
       test("a full disk is the program's own error, and the workspace goes on", async () => {
         const strict = await driverOn(nameOf(kind), on.dataDir, { hardening: { readOnlyRoot: true } });
         const { sandbox } = await startOf(DEBIAN, {}, strict);

@@ -1,4 +1,5 @@
 // Workspaces in containers, from the built program: served, made, reached over ssh, stopped, recovered, deleted.
+import { execa } from "execa";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -89,6 +90,26 @@ describeEngines(
       const full = await client.run(["put", "-w", "box", file, "/dev/shm/large"]);
       expect([full.exitCode, full.stderr]).toEqual([9, expect.stringMatching(/no space/i)]);
       expect((await client.ok(["exec", "-w", "box", "--", "ls -A /dev/shm; rm /dev/shm/*"])).stdout).toBe("filler\n");
+    });
+
+    test("two hundred commands at once in one container all run, each with its own output and exit code", async () => {
+      const { config, alias } = (await client.ok(["connect", "box", "--json"])).json<{
+        config: string;
+        alias: string;
+      }>();
+      const numbers = Array.from({ length: 200 }, (_, at) => at);
+      const ran = await Promise.all(
+        numbers.map(
+          async (at) =>
+            await execa("ssh", ["-F", config, alias, `echo ${at}; sleep 1; exit ${at % 100}`], {
+              env: client.home.env,
+              extendEnv: false,
+              stdin: "ignore",
+              reject: false,
+            }),
+        ),
+      );
+      expect(ran.map(({ stdout, exitCode }) => [stdout, exitCode])).toEqual(numbers.map((at) => [`${at}`, at % 100]));
     });
 
     test("files outlive a stop, and another image is another workspace's choice", async () => {

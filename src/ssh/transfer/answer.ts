@@ -66,7 +66,10 @@ export function answerError({ word, detail }: Answer, shown: string, workdir: st
 }
 
 function remoteIo(detail: string, shown: string): RuncodeError {
-  const lines = detail.split("\n").map((line) => printable(line).slice(0, 300));
+  const lines = detail
+    .trimEnd()
+    .split("\n")
+    .map((line) => printable(line).slice(0, 300));
   const known: [RegExp, string, string | undefined][] = [
     [/no space left/i, "no space is left on the workspace's disk", "free some space there and try again"],
     [/quota exceeded/i, "the disk quota on the workspace is used up", "free some space there and try again"],

@@ -169,7 +169,11 @@ openssl*)
     wait
   )
   [ -f "$t" ] ;;
-*) g=$(tee -- "$t" | $h) ;;
+*)
+  exec 4>>"$t"
+  g=$(tee -- "$t" 4>&- | $h 4>&-)
+  # The tee of busybox does not say why it stopped. What fails now, into a file that will not be kept, does.
+  [ "$(wc -c <"$t")" -ge "$4" ] || dd if=/dev/zero bs=65536 count=1 2>/dev/null | cat >&4 ;;
 esac || fail cut
 say hash "\${g%% *}"
 `;

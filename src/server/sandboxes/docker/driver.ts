@@ -15,6 +15,7 @@ import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
 import { fillHelper, helperVersion } from "./helper.ts";
+import { mustHaveGpus, withoutGpus } from "./gpus.ts";
 import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { unlessGone } from "./engine-sandbox.ts";
 import { Homes, type Home } from "./homes.ts";
@@ -137,6 +138,7 @@ export class DockerDriver implements Driver {
       for (;;) {
         try {
           container = await this.#makeContainer(engine, spec, image, identity, home, link);
+          await mustHaveGpus(spec, container);
           signal?.throwIfAborted();
           await container.start();
           break;
@@ -156,7 +158,12 @@ export class DockerDriver implements Driver {
     } catch (error) {
       if (container) await removeContainer(container).catch(() => {});
       if (signal?.aborted) throw error;
-      throw engineError(error, `workspace ${spec.title} cannot be started`, engine.endpoint, "start_failed");
+      throw engineError(
+        withoutGpus(spec, error),
+        `workspace ${spec.title} cannot be started`,
+        engine.endpoint,
+        "start_failed",
+      );
     }
   }
 
