@@ -13,7 +13,7 @@ import { selfArgv } from "../inside/helper.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
-import { fillHelper, helperVersion } from "./helper.ts";
+import { fillHelper, helperVolume } from "./helper.ts";
 import { checkedImage, ensureImage, identityOf, stillContainer, type Identity, type Image } from "./image.ts";
 import { Networks } from "./network.ts";
 import { Homes, type Home } from "./homes.ts";
@@ -188,7 +188,7 @@ export class DockerDriver implements Driver {
   async forget(): Promise<void> {
     const engine = await this.#engine();
     await (await this.#networksOn(engine)).forget();
-    await engine.api.getVolume(await this.#helperVolume()).remove({ force: true });
+    await engine.api.getVolume(await this.#helperVolume(engine)).remove({ force: true });
   }
 
   async #makeContainer(
@@ -217,7 +217,7 @@ export class DockerDriver implements Driver {
         home: identity.home,
         homeVolume: volume,
         users,
-        helperVolume: await this.#helperVolume(),
+        helperVolume: await this.#helperVolume(engine),
       }),
     );
     // A volume is root's when it is new; what lies in it is left as it is.
@@ -253,7 +253,7 @@ export class DockerDriver implements Driver {
   }
 
   async #look(engine: Engine, image: Image): Promise<Identity> {
-    const still = stillContainer(image.id, labelsOf(await this.#name()), await this.#helperVolume());
+    const still = stillContainer(image.id, labelsOf(await this.#name()), await this.#helperVolume(engine));
     const container = await engine.api.createContainer(still);
     try {
       await fillHelper(container, this.#options.self[0] ?? "");
@@ -287,8 +287,11 @@ export class DockerDriver implements Driver {
     });
   }
 
-  async #helperVolume(): Promise<string> {
-    return `runcode-${await this.#name()}-helper-${await (this.#helper ??= helperVersion(this.#options.self[0] ?? ""))}`;
+  async #helperVolume(engine: Engine): Promise<string> {
+    const [program = ""] = this.#options.self;
+    this.#helper ??= this.#name().then(async (server) => await helperVolume(engine.api, server, program));
+    this.#helper.catch(() => (this.#helper = undefined));
+    return await this.#helper;
   }
 
   async #homesOn(engine: Engine): Promise<Homes> {

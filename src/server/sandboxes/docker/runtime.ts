@@ -7,7 +7,7 @@ import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
-import { fillHelper, helperVersion } from "./helper.ts";
+import { fillHelper, helperVolume } from "./helper.ts";
 import { stillContainer } from "./image.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
@@ -124,7 +124,7 @@ export class RuntimeDriver implements Driver {
       throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
     const { api } = await this.#reach();
     const server = await serverName(this.#options.dataDir);
-    const volume = `runcode-${server}-helper-${await helperVersion(program)}`;
+    const volume = await helperVolume(api, server, program);
     const still = await api.createContainer(stillContainer(image, labelsOf(server), volume));
     try {
       await fillHelper(still, program);
