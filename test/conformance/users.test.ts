@@ -14,6 +14,8 @@ describeEngines<EngineName>(
     let engine: Engine;
     beforeAll(async () => {
       on = await subject(`docker@${kind}`);
+      // The server has a name from here on.
+      await (await on.sandbox()).stop({ graceMs: 0 });
       engine = await findEngine(address, { env: {}, home: "/nonexistent" });
     });
     afterAll(async () => {

@@ -14,7 +14,7 @@ import { selfArgv } from "../inside/helper.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
-import { fillHelper, helperVersion } from "./helper.ts";
+import { fillHelper, helperVolume } from "./helper.ts";
 import { mustHaveGpus, withoutGpus } from "./gpus.ts";
 import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { unlessGone } from "./engine-sandbox.ts";
@@ -217,7 +217,7 @@ export class DockerDriver implements Driver {
   async forget(): Promise<void> {
     const engine = await this.#engine();
     await (await this.#networksOn(engine)).forget();
-    await engine.api.getVolume(await this.#helperVolume()).remove({ force: true });
+    await engine.api.getVolume(await this.#helperVolume(engine)).remove({ force: true });
   }
 
   async #makeContainer(
@@ -248,7 +248,7 @@ export class DockerDriver implements Driver {
         home: identity.home,
         homeVolume: volume,
         users,
-        helperVolume: await this.#helperVolume(),
+        helperVolume: await this.#helperVolume(engine),
         link,
       }),
     );
@@ -292,7 +292,8 @@ export class DockerDriver implements Driver {
   }
 
   async #look(engine: Engine, image: Image): Promise<Identity> {
-    const about = { image: image.id, labels: labelsOf(await this.#name()), helperVolume: await this.#helperVolume() };
+    const volume = await this.#helperVolume(engine);
+    const about = { image: image.id, labels: labelsOf(await this.#name()), helperVolume: volume };
     return await lookInto(engine, about, async (container) => {
       await fillHelper(container, this.#options.self[0] ?? "");
       const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
@@ -332,8 +333,11 @@ export class DockerDriver implements Driver {
     });
   }
 
-  async #helperVolume(): Promise<string> {
-    return `runcode-${await this.#name()}-helper-${await (this.#helper ??= helperVersion(this.#options.self[0] ?? ""))}`;
+  async #helperVolume(engine: Engine): Promise<string> {
+    const [program = ""] = this.#options.self;
+    this.#helper ??= this.#name().then(async (server) => await helperVolume(engine.api, server, program));
+    this.#helper.catch(() => (this.#helper = undefined));
+    return await this.#helper;
   }
 
   async #homesOn(engine: Engine): Promise<Homes> {

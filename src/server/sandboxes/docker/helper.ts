@@ -8,12 +8,38 @@ import { RuncodeError } from "../../../protocol/errors.ts";
 import { RECEIVER } from "../../../protocol/receiver.ts";
 import { statusOf } from "../../engine/index.ts";
 import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
+import { carries, labelFilters, labelsOf } from "./owner.ts";
 import { archive, type Entry } from "./tar.ts";
 
 const COMPLETE = "complete";
 
+/** Which version of the helper a volume holds. */
+const HELPER_LABEL = "runcode.helper";
+
+/**
+ * Takes the server's name and the program's file; gives the volume for this version of the helper, made where it is missing, and
+ * empty until `fillHelper`. Those of the server's other versions go, but for the ones that a container still has. Throws what
+ * dockerode throws.
+ */
+export async function helperVolume(api: Dockerode, server: string, program: string): Promise<string> {
+  const version = await helperVersion(program);
+  const Name = `runcode-${server}-helper-${version}`;
+  await api.createVolume({ Name, Labels: { ...labelsOf(server), [HELPER_LABEL]: version } });
+  const { Volumes } = await api.listVolumes({
+    filters: labelFilters(labelsOf(server)) as unknown as Record<string, string[]>,
+  });
+  for (const { Name: other, Labels = {} } of Volumes ?? [])
+    // What is in use goes another time.
+    if (other !== Name && carries(Labels, labelsOf(server)) && Labels[HELPER_LABEL] !== undefined)
+      await api
+        .getVolume(other)
+        .remove()
+        .catch(() => {});
+  return Name;
+}
+
 /** Takes the program's file; gives a name for exactly these bytes and libraries. */
-export async function helperVersion(program: string): Promise<string> {
+async function helperVersion(program: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   for (const file of [program, ...libraries().map(({ file }) => file)])
     for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);

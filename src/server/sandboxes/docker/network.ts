@@ -7,7 +7,7 @@ import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import { askPodman } from "../../engine/podman.ts";
 import { ISOLATED } from "./container.ts";
-import { labelFilters, labelsOf, WORKSPACE_LABEL } from "./owner.ts";
+import { carries, labelFilters, labelsOf, WORKSPACE_LABEL } from "./owner.ts";
 
 interface Wanted {
   readonly name: string;
@@ -77,7 +77,8 @@ export class Networks {
   ): Promise<void> {
     const { api } = this.#engine;
     for (const network of await api.listNetworks({ filters: labelFilters(labels) as unknown as string }))
-      if (unwanted(network)) await api.getNetwork(network.Name).remove().catch(unlessUsed);
+      if (carries(network.Labels, labels) && unwanted(network))
+        await api.getNetwork(network.Name).remove().catch(unlessUsed);
   }
 
   #common(): Wanted {

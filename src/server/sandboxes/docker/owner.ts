@@ -36,3 +36,11 @@ export function labelsOf(server: string, workspace?: number): Record<string, str
 export function labelFilters(labels: Readonly<Record<string, string>>): { label: string[] } {
   return { label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) };
 }
+
+/** Whether all of these are among the labels of something. Podman's list of volumes takes one label of several for enough. */
+export function carries(
+  labels: Readonly<Record<string, string>> | null | undefined,
+  wanted: Record<string, string>,
+): boolean {
+  return Object.entries(wanted).every(([name, value]) => labels?.[name] === value);
+}

@@ -8,7 +8,7 @@ import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
-import { fillHelper, helperVersion } from "./helper.ts";
+import { fillHelper, helperVolume } from "./helper.ts";
 import { lookInto } from "./image.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
@@ -130,10 +130,11 @@ export class RuntimeDriver implements Driver {
     if (process.platform !== "linux" || program === undefined || script.length > 0)
       throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
     const server = await serverName(this.#options.dataDir);
-    const helperVolume = `runcode-${server}-helper-${await helperVersion(program)}`;
-    const about = { image, labels: labelsOf(server), helperVolume };
-    await lookInto(await this.#reach(), about, async (container) => await fillHelper(container, program));
-    return helperVolume;
+    const engine = await this.#reach();
+    const volume = await helperVolume(engine.api, server, program);
+    const about = { image, labels: labelsOf(server), helperVolume: volume };
+    await lookInto(engine, about, async (container) => await fillHelper(container, program));
+    return volume;
   }
 
   /** Who the container's processes are, by its own /etc/passwd; root where it has none. */
