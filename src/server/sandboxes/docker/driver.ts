@@ -5,7 +5,6 @@
 import { homedir } from "node:os";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
-import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, findEngine, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
@@ -22,12 +21,10 @@ import { Homes, type Home } from "./homes.ts";
 import { linkDir, openDoor } from "./link.ts";
 import { Networks } from "./network.ts";
 import { labelFilters, labelsOf, serverName, WORKSPACE_LABEL } from "./owner.ts";
-import { removeContainer } from "./removal.ts";
+import { removeContainer, removeContainers } from "./removal.ts";
 import { ContainerSandbox } from "./sandbox.ts";
 import { archive, onlyFile } from "./tar.ts";
 
-const REMOVAL_MS = 10_000;
-const REMOVAL_POLL_MS = 100;
 const NOTHING = { memory: false, processes: false, cpus: false };
 /** The engine's names of the machines that this program runs on. */
 const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
@@ -186,7 +183,7 @@ export class DockerDriver implements Driver {
       Labels[WORKSPACE_LABEL] === undefined ? false : !known.has(Number(Labels[WORKSPACE_LABEL]));
     try {
       for (const found of await engine.api.listContainers({ all: true, filters: mine }))
-        if (isStray(found) || isLeftover(found)) await this.#remove(engine, found.Id);
+        if (isStray(found) || isLeftover(found)) await removeContainer(engine.api.getContainer(found.Id));
       const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
       for (const volume of Volumes ?? [])
         if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
@@ -308,21 +305,7 @@ export class DockerDriver implements Driver {
   }
 
   async #removeContainers(engine: Engine, workspace: number): Promise<void> {
-    const filters = labelFilters(labelsOf(await this.#name(), workspace));
-    // An earlier removal that nobody waited for may still be going on: 409 to the next one, and its volume is in use.
-    for (let waited = 0; waited <= REMOVAL_MS; waited += REMOVAL_POLL_MS) {
-      const found = await engine.api.listContainers({ all: true, filters });
-      for (const { Id } of found) await this.#remove(engine, Id);
-      if (found.length === 0) return;
-      if (waited > 0) await systemClock.sleep(REMOVAL_POLL_MS);
-    }
-    throw new RuncodeError("conflict", "the engine has not removed the workspace's last container yet", {
-      hint: "try again",
-    });
-  }
-
-  async #remove(engine: Engine, id: string): Promise<void> {
-    await removeContainer(engine.api.getContainer(id));
+    await removeContainers(engine, labelsOf(await this.#name(), workspace));
   }
 
   #imageOf({ image, title }: SandboxSpec): string {

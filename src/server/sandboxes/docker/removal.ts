@@ -1,10 +1,30 @@
-// Taking containers away.
+// Taking containers away. An engine may answer before it is done, and refuses while the kernel is not.
 import type Dockerode from "dockerode";
 import { systemClock } from "../../../platform/clock.ts";
-import { reasonOf, statusOf } from "../../engine/index.ts";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import { reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { labelFilters } from "./owner.ts";
 
-const ROUNDS = 20;
-const BUSY_MS = 100;
+/** A removal goes on for so many rounds, with a pause between two. */
+const ROUNDS = 100;
+const PAUSE_MS = 100;
+
+/**
+ * Ends all containers with these labels and removes them; resolves when the engine has none. An earlier removal that nobody
+ * waited for may still be going on: 409 to the next one, and its volume is in use. Throws what dockerode throws, and RuncodeError
+ * `conflict` where it takes too long.
+ */
+export async function removeContainers({ api }: Engine, labels: Readonly<Record<string, string>>): Promise<void> {
+  for (let round = 1; round <= ROUNDS; round++) {
+    const found = await api.listContainers({ all: true, filters: labelFilters(labels) });
+    if (found.length === 0) return;
+    for (const { Id } of found) await removeContainer(api.getContainer(Id));
+    if (round > 1) await systemClock.sleep(PAUSE_MS);
+  }
+  throw new RuncodeError("conflict", "the engine has not removed the workspace's last container yet", {
+    hint: "try again",
+  });
+}
 
 /**
  * Ends a container and removes it with the volumes that have no name; one that is gone is as it should be. Podman refuses with
@@ -20,6 +40,6 @@ export async function removeContainer(container: Dockerode.Container): Promise<v
       if ([304, 404, 409].includes(statusOf(error) ?? 0)) return;
       if (round === ROUNDS || !reasonOf(error).includes("resource busy")) throw error;
     }
-    await systemClock.sleep(BUSY_MS);
+    await systemClock.sleep(PAUSE_MS);
   }
 }
