@@ -123,7 +123,7 @@ export function controlPlane(options: ControlPlaneOptions): ControlPlane {
 }
 
 /** Takes a token from wherever; gives it, or throws RuncodeError `unauthorized` (never showing it) when no header can hold it. */
-export function checkToken(token: string): string {
+function checkToken(token: string): string {
   if (/^[\u0021-\u007e]{1,4096}$/.test(token)) return token;
   throw new RuncodeError("unauthorized", "the token is not one: it is empty, too long, or holds spaces", {
     hint: "run runcode login, or mend RUNCODE_TOKEN",

@@ -27,7 +27,7 @@ interface Memory {
   readonly created: boolean;
 }
 
-export function claudeSettingsFile({ env, home }: Place): string {
+function claudeSettingsFile({ env, home }: Place): string {
   return path.join(env["CLAUDE_CONFIG_DIR"] || path.join(home, ".claude"), "settings.json");
 }
 

@@ -71,7 +71,7 @@ const NO = ["false", "f", "no", "n", "off", "0"];
 const port = integer(1, 65_535);
 
 /** A port of the container's, published at one of the host's; without `host_port` the engine takes a free one. */
-export const PortBinding = v.object(
+const PortBinding = v.object(
   {
     container_port: port,
     host_port: v.nullish(port),
@@ -80,7 +80,7 @@ export const PortBinding = v.object(
   "model_attributes_type",
 );
 
-export const VolumeMount = v.object(
+const VolumeMount = v.object(
   {
     host_path: filled,
     container_path: filled,
@@ -121,7 +121,7 @@ export const RuntimeActionRequest = v.object(
 export type RuntimeActionRequest = v.InferOutput<typeof RuntimeActionRequest>;
 
 /** `{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"32768"}]}`, as the engine tells it. */
-export const PublishedPorts = v.record(v.string(), v.array(v.object({ HostIp: v.string(), HostPort: v.string() })));
+const PublishedPorts = v.record(v.string(), v.array(v.object({ HostIp: v.string(), HostPort: v.string() })));
 
 /** What `/start` answers, and one entry of `/list`. */
 export const RuntimeAnswer = v.object({

@@ -44,7 +44,7 @@ export interface Workspace {
 export const SSH_PROVIDER = "aws";
 
 /** The single reader of `provider`. */
-export function isConnectable(workspace: Pick<WireWorkspace, "provider">): boolean {
+function isConnectable(workspace: Pick<WireWorkspace, "provider">): boolean {
   return workspace.provider === SSH_PROVIDER;
 }
 

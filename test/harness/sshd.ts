@@ -9,10 +9,10 @@ export interface TestSshd {
   /** Where commands begin. */
   readonly dir: string;
   /** A path in that directory. */
-  at(name: string): string;
+  readonly at: (name: string) => string;
   /** How it is reached; its master is not open yet. */
   readonly target: SshTarget;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Starts it. Takes what gives the lines to add to its configuration, once there is a directory. */

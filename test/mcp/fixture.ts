@@ -28,7 +28,7 @@ export interface Desk {
   readonly seat: Agent;
   /** The project directory of the workspace, which without isolation is a directory of this machine. */
   readonly project: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A bench, and an agent that is connected to a workspace `desk` on it. */

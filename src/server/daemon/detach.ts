@@ -10,7 +10,7 @@ import type { DataDir } from "./data-dir.ts";
 import type { ServerFacts } from "../serve.ts";
 
 /** The descriptor through which a detached server reports; told to it by `--report-fd`. */
-export const REPORT_FD = 3;
+const REPORT_FD = 3;
 
 type Report = { readonly facts: ServerFacts } | { readonly error: ReturnType<RuncodeError["toJSON"]> };
 

@@ -42,8 +42,8 @@ export interface ServeConfig {
   readonly runtimeApi: RuntimeApiConfig | null;
 }
 
-export const DEFAULT_HTTP = "127.0.0.1:7070";
-export const DEFAULT_SSH = "127.0.0.1:7022";
+const DEFAULT_HTTP = "127.0.0.1:7070";
+const DEFAULT_SSH = "127.0.0.1:7022";
 
 /** Throws RuncodeError `usage`, `io` for a certificate that cannot be read, `insecure_base`, and `config_invalid` for the runtime API's key. */
 export async function checkFlags(

@@ -65,7 +65,7 @@ export async function isClaimed(dir: DataDir): Promise<boolean> {
 }
 
 /** Gives when a process began, as text that two processes of one number do not share, or null when there is none. */
-export function processStart(pid: number): string | null {
+function processStart(pid: number): string | null {
   try {
     if (process.platform === "linux") {
       // proc(5): the name in field 2 may hold spaces and parentheses; field 22 is the start in ticks after boot.

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import type { Link, RawChannel } from "./ssh2.ts";
 
 /** Bytes waiting in the socket above which channels stop sending: enough to keep it busy, little enough to hold for each client. */
-export const SOCKET_HIGH_WATER = 1024 * 1024;
+const SOCKET_HIGH_WATER = 1024 * 1024;
 /** What we send at most in one packet, however much the client would take. */
 const LARGEST_PACKET = 32 * 1024;
 const STDERR = 1;

@@ -8,7 +8,7 @@ import type { ContainerRequest } from "./engine.ts";
 import type { VolumePolicy } from "./volumes.ts";
 
 /** Labels under this prefix say what a server of ours believes of a container; no caller may write one. */
-export const OWN_LABELS = "runcode.";
+const OWN_LABELS = "runcode.";
 
 export interface RequestPolicy {
   readonly volumes: VolumePolicy;

@@ -163,7 +163,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
   };
 }
 
-export function isRuntime({ labels }: EngineContainer): boolean {
+function isRuntime({ labels }: EngineContainer): boolean {
   return Object.hasOwn(labels, RUNTIME_LABEL);
 }
 

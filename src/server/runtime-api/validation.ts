@@ -49,7 +49,7 @@ export async function bodyOf<S extends v.GenericSchema>(request: HonoRequest, sc
  * Takes the raw body and its Content-Type; gives the JSON value that is in it. What is not sent as JSON counts as text, as it
  * does with FastAPI; it also keeps a page of a foreign web site from sending a form here. Throws InvalidRequest.
  */
-export function readJson(body: string, contentType: string | undefined): unknown {
+function readJson(body: string, contentType: string | undefined): unknown {
   if (body === "") throw new InvalidRequest([problem("missing", [], null, null)]);
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType?.trim() ?? "")) return body;
   try {

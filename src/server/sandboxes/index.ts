@@ -19,7 +19,6 @@ export type { EngineOptions } from "./docker/driver.ts";
 /** Need nothing but the machine. In the order of preference: the first that is healthy is a server's default. */
 export const EMBEDDED = ["namespace", "process"] as const;
 export const DRIVERS = [...EMBEDDED, "docker"] as const;
-export type DriverName = (typeof DRIVERS)[number];
 
 /** Takes a driver's name and what it needs to know of this machine; gives the driver, probed by nobody yet. Throws `usage`. */
 export async function createDriver(name: string, options: DriverOptions): Promise<Driver> {

@@ -7,7 +7,7 @@ import { errno } from "../../platform/files.ts";
 
 /** The first byte on stdout: whether somebody answered. Everything after it is the socket's. */
 export const CONNECTED = 1;
-export const REFUSED = 0;
+const REFUSED = 0;
 
 /** Takes the socket's path; gives 0 when both directions ended well, 1 when nobody answered (its errno is then on stdout). */
 export async function main([path = ""]: readonly string[]): Promise<number> {

@@ -15,7 +15,7 @@ const Flavor = v.strictObject({
 });
 
 /** Setting → what it may be, and its default. */
-export const SETTINGS = {
+const SETTINGS = {
   /** Flavor name → the limits of a sandbox of that flavor. `default` must be there. */
   flavors: v.optional(v.intersect([v.object({ default: Flavor }), v.record(v.string(), Flavor)]), {
     // Room for everything but a fork bomb, which would take the host with it.

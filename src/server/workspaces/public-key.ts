@@ -23,6 +23,6 @@ export function parseSessionKey(line: string): { readonly blob: Buffer; readonly
 }
 
 /** `SHA256:…` of a key blob. */
-export function fingerprintOf(blob: Uint8Array): string {
+function fingerprintOf(blob: Uint8Array): string {
   return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }

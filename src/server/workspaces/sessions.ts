@@ -38,7 +38,7 @@ export interface Sessions {
 const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000;
 
 /** The bundle's known_hosts line: the port is part of the pattern unless it is SSH's own (sshd(8)). */
-export function knownHostsLine({ ssh, hostKey }: Endpoints): string {
+function knownHostsLine({ ssh, hostKey }: Endpoints): string {
   return `${ssh.port === 22 ? ssh.host : `[${ssh.host}]:${ssh.port}`} ${hostKey}`;
 }
 
