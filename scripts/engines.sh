@@ -61,9 +61,11 @@ tmp_dir = "$at/tmp"
 network_backend = "netavark"
 CONF
   printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$at" "$at" >"$at/storage.conf"
-  CONTAINERS_CONF=$at/containers.conf CONTAINERS_STORAGE_CONF=$at/storage.conf \
+  # In a directory of its own: its monitors leave an empty file, `oom`, where it was started.
+  (cd "$at"
+    CONTAINERS_CONF=$at/containers.conf CONTAINERS_STORAGE_CONF=$at/storage.conf \
     setsid podman "${words[@]}" system service --time=0 "unix://$at/socket" >"$at/log" 2>&1 </dev/null &
-  echo $! >"$at/pid"
+    echo $! >"$at/pid")
   answers "$at/socket" || { say "podman does not answer:"; tail -5 "$at/log" >&2; return 1; }
 }
 

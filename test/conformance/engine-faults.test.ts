@@ -36,11 +36,16 @@ interface Bench {
   readonly close: () => Promise<void>;
 }
 
-async function bench(kind: EngineKind, words: readonly string[] = []): Promise<Bench> {
+async function bench(
+  kind: EngineKind,
+  { words = [], linked = true }: { words?: readonly string[]; linked?: boolean } = {},
+): Promise<Bench> {
   const own = await ownEngine(kind, { words });
   const proxy = await engineProxy(own.address);
   const engine = await findEngine(own.address, { env: {}, home: "/nonexistent" });
-  const dataDir = await mkdtemp(path.join(tmpdir(), "runcode-faults-"));
+  const root = await mkdtemp(path.join(tmpdir(), "runcode-faults-"));
+  // Too long for the path of a socket: everything goes through the engine then.
+  const dataDir = linked ? root : path.join(root, "x".repeat(100));
   const lives: DockerDriver[] = [];
   return {
     own,
@@ -66,7 +71,7 @@ async function bench(kind: EngineKind, words: readonly string[] = []): Promise<B
       await proxy.close();
       await engine.close();
       await own.close();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(root, { recursive: true, force: true });
     },
   };
 }
@@ -122,7 +127,7 @@ describeEngines(
         const next = on.life();
         await next.reconcile(new Set([spec.id]));
         await next.recover(spec);
-        expect(await on.left()).toEqual([expect.stringMatching(/-1-home$/)]);
+        expect((await on.left()).filter((name) => !/-1-home$/.test(name))).toEqual([]);
         const sandbox = await next.start(spec);
         expect((await run(sandbox, "echo works")).stdout).toBe("works\n");
         await sandbox.stop({ graceMs: 0 });
@@ -161,7 +166,7 @@ describeEngines(
   (kind) => `${kind} with live-restore`,
   (kind) => {
     test("a container outlives dockerd, and what was said to be killed does not", async () => {
-      const on = await bench(kind, ["--live-restore"]);
+      const on = await bench(kind, { words: ["--live-restore"] });
       const driver = on.life();
       await driver.create(spec);
       const sandbox = await driver.start(spec);
@@ -185,7 +190,7 @@ describeEngines(
   (kind) => `${kind}, slow or silent`,
   (kind) => {
     let on: Bench;
-    beforeAll(async () => void (on = await bench(kind)));
+    beforeAll(async () => void (on = await bench(kind, { linked: false })));
     afterAll(async () => await on.close());
 
     test("an engine that takes its time over every request is waited for, from create to the last byte", async () => {
@@ -223,9 +228,14 @@ describeEngines(
         });
         on.proxy.asked = () => {};
         on.proxy.thaw();
-        await patient.recover(spec);
-        await patient.delete(spec);
-        expect(await on.left()).toEqual([]);
+        // What was asked of it before may still be carried out now.
+        await expect
+          .poll(async () => {
+            await patient.recover(spec);
+            await patient.delete(spec);
+            return await on.left();
+          })
+          .toEqual([]);
       });
 
       test("when a command is asked for, of a workspace that runs, is given up as well", async () => {

@@ -211,7 +211,7 @@ describe("the door to a link", () => {
       send: (...parts) => void helper.write(Buffer.concat(parts)),
       close: () => helper.destroy(),
     });
-    const remote = await connectNear(await chosen);
+    const remote = await connectNear(chosen);
     expect(remote).toMatchObject({ user: "someone", home: "/home/someone" });
     await door.close();
     await Promise.all(silent.map(closed));
@@ -225,7 +225,7 @@ describe("the door to a link", () => {
     door = (await openDoor(dir)) as Door;
     const { near, word } = stream();
     word(BY_STREAM);
-    const chosen = await door.choose(near);
+    const chosen = door.choose(near);
     await door.close();
     near.close();
     for await (const bytes of chosen.input) expect(bytes).toHaveLength(0);
@@ -239,7 +239,9 @@ describe("the door to a link", () => {
     helper.write(await told);
     await once(helper, "data");
     word(BY_LINK);
-    await chosen;
+    helper.write("by the link");
+    const { value } = await chosen.input[Symbol.asyncIterator]().next();
+    expect(Buffer.from(value as Uint8Array).toString()).toBe("by the link");
     await door.close();
     near.close();
     await closed(helper);

@@ -4,7 +4,7 @@ import { RuncodeError } from "../../protocol/errors.ts";
 
 // AUTOINCREMENT wherever an id leaves the server: without it SQLite gives the id of a deleted row away again,
 // and a cached session or a sandbox's directory would then belong to somebody else's workspace.
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE accounts (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
      email TEXT NOT NULL UNIQUE COLLATE NOCASE,

@@ -47,6 +47,8 @@ export interface ContainerSpec {
   readonly link: string | null;
 }
 
+type VolumeOptions = NonNullable<Dockerode.MountSettings["VolumeOptions"]>;
+
 /** Takes all that is known of a container; gives what the engine is asked for. */
 export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions {
   const { limits, hardening } = spec;
@@ -81,7 +83,11 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
         ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } }
         : {}),
       Mounts: [
-        volume(spec.homeVolume, spec.home, false),
+        // One that is not there any more, for a request that comes late, is made by the engine: whose it is must be seen then, too.
+        {
+          ...volume(spec.homeVolume, spec.home, false),
+          VolumeOptions: { Labels: { ...spec.labels } } as VolumeOptions,
+        },
         volume(spec.helperVolume, HELPER_DIR, true),
         ...(spec.link === null ? [] : [{ Type: "bind" as const, Source: spec.link, Target: LINK_DIR, ReadOnly: true }]),
       ],

@@ -105,8 +105,9 @@ export class DockerDriver implements Driver {
 
   /** Says whether containers have users of their own, which takes any image to find out. */
   async #usersOf(engine: Engine): Promise<string> {
-    const [image] = await engine.api.listImages();
-    const users = image ? await (await this.#homesOn(engine)).findUsers(image.Id) : null;
+    const homes = await this.#homesOn(engine);
+    const [image] = (await homes.giveUsers()) ? await engine.api.listImages() : [];
+    const users = image ? await homes.findUsers(image.Id) : null;
     return users === null ? "root inside is root of the engine's machine" : "a user namespace for each workspace";
   }
 

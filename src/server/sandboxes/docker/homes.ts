@@ -28,9 +28,16 @@ export class Homes {
     this.#server = server;
   }
 
+  /** Whether the engine may give each home ids of its own. Throws RuncodeError `unavailable`, and what dockerode throws. */
+  async giveUsers(): Promise<boolean> {
+    this.#own ??= givesUsers(this.#engine);
+    this.#own.catch(() => (this.#own = undefined));
+    return await this.#own;
+  }
+
   /** Makes the volume, except where its ids are still to be found, for which it takes an image: then `open` makes it. */
   async create(workspace: number): Promise<void> {
-    if (!(await this.#givesUsers())) await this.#make(workspace, "");
+    if (!(await this.giveUsers())) await this.#make(workspace, "");
   }
 
   /** Gives a workspace's home, made where it is missing. Takes an image that the engine has. Throws what dockerode throws. */
@@ -45,7 +52,7 @@ export class Homes {
         return null;
       });
     if (there) return { volume, users: checkedUsers(there.Labels?.[USERS_LABEL]) };
-    const users = (await this.#givesUsers()) ? ((await this.findUsers(image)) ?? (await this.#anyUsers())) : "";
+    const users = (await this.giveUsers()) ? ((await this.findUsers(image)) ?? (await this.#anyUsers())) : "";
     await this.#make(workspace, users);
     return { volume, users };
   }
@@ -62,7 +69,7 @@ export class Homes {
 
   /** Takes an image that the engine has; gives the `UsernsMode` of ids that no container has now, or null where there are none. */
   async findUsers(image: string): Promise<string | null> {
-    if (!(await this.#givesUsers())) return null;
+    if (!(await this.giveUsers())) return null;
     const { api } = this.#engine;
     const what = { image, labels: labelsOf(this.#server), users: `auto:size=${IDS}` };
     const found = await lookInto(this.#engine, what, async ({ id }) => {
@@ -96,12 +103,6 @@ export class Homes {
 
   #name(workspace: number): string {
     return `runcode-${this.#server}-${workspace}-home`;
-  }
-
-  async #givesUsers(): Promise<boolean> {
-    this.#own ??= givesUsers(this.#engine);
-    this.#own.catch(() => (this.#own = undefined));
-    return await this.#own;
   }
 }
 

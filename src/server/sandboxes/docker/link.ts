@@ -78,9 +78,9 @@ export async function openDoor(dir: string): Promise<Door | null> {
   return {
     choose: (stream) => {
       let chosen = stream;
+      void stream.send(secret);
       const choose = async function* (): AsyncGenerator<Uint8Array> {
         const words = stream.input[Symbol.asyncIterator]();
-        void stream.send(secret);
         const first = await words.next();
         taken = !first.done && first.value[0] === BY_LINK;
         if (taken && admitted) chosen = linked(admitted, stream, words);

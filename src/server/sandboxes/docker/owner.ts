@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { ensurePrivateDir, readIfThere, replaceFile } from "../../../platform/files.ts";
 
-const SERVER_LABEL = "runcode.server";
+export const SERVER_LABEL = "runcode.server";
 export const WORKSPACE_LABEL = "runcode.workspace";
 
 const names = new Map<string, Promise<string>>();

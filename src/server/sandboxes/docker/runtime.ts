@@ -16,7 +16,7 @@ import { unlessGone } from "./engine-sandbox.ts";
 import { onlyFile } from "./tar.ts";
 
 /** Which server's a runtime is; the value is the server's own name (owner.ts). */
-const RUNTIME_SERVER_LABEL = "runcode.runtime";
+export const RUNTIME_SERVER_LABEL = "runcode.runtime";
 
 /** Between the last use of a helper and its end. */
 export const HELPER_IDLE_MS = 5 * 60_000;
