@@ -46,6 +46,16 @@ export default defineCommand({
     },
     dropCapabilities: { kind: "flag", summary: "root in a container keeps no capability at all" },
     readOnlyRoot: { kind: "flag", summary: "everything in a container but its home, /tmp and /run is read-only" },
+    seccomp: {
+      kind: "string",
+      placeholder: "FILE",
+      summary: "a seccomp profile for containers, in place of the engine's own",
+    },
+    engineRuntime: {
+      kind: "string",
+      placeholder: "NAME",
+      summary: "what Docker runs containers with, such as runsc or kata (default: its own default)",
+    },
     tlsCert: { kind: "string", placeholder: "FILE", summary: "certificate chain, PEM" },
     tlsKey: { kind: "string", placeholder: "FILE", summary: "its private key, PEM" },
     behindProxy: { kind: "flag", summary: "a proxy in front of --http ends TLS" },

@@ -153,6 +153,38 @@ describeEngines(
       });
     });
 
+    describe("what an operator tightens", () => {
+      test("a seccomp profile holds inside", async () => {
+        // Not the engine's own and nothing that anybody should use: one call is refused, by which it is known.
+        const text = JSON.stringify({
+          defaultAction: "SCMP_ACT_ALLOW",
+          syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95 }],
+        });
+        const file = path.join(on.dataDir, "profile.json");
+        await Bun.write(file, text);
+        const strict = await driverOn(nameOf(kind), on.dataDir, { hardening: { seccomp: { file, text } } });
+        const spec = { ...on.spec(), image: DEBIAN };
+        await on.driver.create(spec);
+        // The project directory is there by then, and the helper makes no other.
+        await (await on.driver.start(spec)).stop({ graceMs: 0 });
+        const sandbox = await strict.start(spec);
+        expect((await run(sandbox, "LC_ALL=C mkdir /tmp/x")).stderr).toContain("not supported");
+        await sandbox.stop({ graceMs: 0 });
+        await strict.close();
+      });
+
+      test("a runtime that the engine does not have, or would not use, is an error and not another one instead", async () => {
+        const strict = await driverOn(nameOf(kind), on.dataDir, { hardening: { runtime: "runcode-no-such" } });
+        const spec = { ...on.spec(), image: BUSYBOX };
+        await strict.create(spec);
+        await expect(strict.start(spec)).rejects.toMatchObject({
+          message: expect.stringMatching(/runcode-no-such|nknown runtime/) as string,
+        });
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+        await strict.close();
+      });
+    });
+
     describe("images of every kind", () => {
       test("one that nobody has is not_found, and leaves no container", async () => {
         const spec = { ...on.spec(), image: "localhost/runcode-no-such-image:1" };

@@ -1,4 +1,7 @@
 // What `serve` was told of the container engine, checked once: which one, and what a workspace gets there by default.
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { ISOLATED, type EngineOptions } from "../sandboxes/index.ts";
 
@@ -8,18 +11,23 @@ export interface EngineFlags {
   readonly engineNetwork?: string | undefined;
   readonly dropCapabilities?: boolean;
   readonly readOnlyRoot?: boolean;
+  readonly seccomp?: string | undefined;
+  readonly engineRuntime?: string | undefined;
 }
 
 export type EngineConfig = EngineOptions;
 
-/** Throws RuncodeError `usage`. */
-export function checkEngine(flags: EngineFlags): EngineConfig {
+/** Throws RuncodeError `usage`, and for the seccomp profile `io` and `config_invalid`. */
+export async function checkEngine(flags: EngineFlags, cwd: string): Promise<EngineConfig> {
   const { engine = null, image = null, engineNetwork: network = ISOLATED } = flags;
   // `host` and `container:…` are networks of somebody else, with all that is reached there.
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(network) || network === "host")
     throw new RuncodeError("usage", "--engine-network takes isolated, none, default, or the name of a network", {
       hint: "docker network ls shows those that there are; the machine's own is not for workspaces",
     });
+  const { engineRuntime: runtime } = flags;
+  if (runtime !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(runtime))
+    throw new RuncodeError("usage", "--engine-runtime takes a name that the engine has for a runtime, such as runsc");
   return {
     address: engine,
     image,
@@ -27,8 +35,31 @@ export function checkEngine(flags: EngineFlags): EngineConfig {
     hardening: {
       ...(flags.dropCapabilities ? { capabilities: [] } : {}),
       ...(flags.readOnlyRoot ? { readOnlyRoot: true } : {}),
+      ...(flags.seccomp === undefined ? {} : { seccomp: await profile(path.resolve(cwd, flags.seccomp)) }),
+      ...(runtime === undefined ? {} : { runtime }),
     },
   };
+}
+
+async function profile(file: string): Promise<{ file: string; text: string }> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw ioError(`cannot read ${file}`, error);
+  });
+  const parsed = parseJson(text);
+  // One that allows everything but a few would be looser than the engine's own without anybody's meaning it.
+  if (typeof parsed?.["defaultAction"] !== "string" || parsed["defaultAction"] === "SCMP_ACT_ALLOW")
+    throw new RuncodeError("config_invalid", `${file} is no seccomp profile whose defaultAction refuses`, {
+      hint: "start from the engine's own: https://docs.docker.com/engine/security/seccomp",
+    });
+  return { file, text };
+}
+
+function parseJson(text: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(text) as Record<string, unknown> | null;
+  } catch {
+    return null;
+  }
 }
 
 /** The words that ask for the same again. */
@@ -39,5 +70,7 @@ export function engineWords({ address, image, network, hardening }: EngineConfig
     ...(network === ISOLATED ? [] : ["--engine-network", network]),
     ...(hardening.capabilities ? ["--drop-capabilities"] : []),
     ...(hardening.readOnlyRoot ? ["--read-only-root"] : []),
+    ...(hardening.seccomp ? ["--seccomp", hardening.seccomp.file] : []),
+    ...(hardening.runtime ? ["--engine-runtime", hardening.runtime] : []),
   ];
 }

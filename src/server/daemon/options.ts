@@ -77,7 +77,7 @@ export async function checkFlags(
     publicUrl,
     sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
     drivers: flags.driver === undefined ? [] : parseDrivers(flags.driver),
-    engine: checkEngine(flags),
+    engine: await checkEngine(flags, cwd),
     tls:
       tlsCert === undefined || tlsKey === undefined
         ? null

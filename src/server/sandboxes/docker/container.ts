@@ -11,6 +11,10 @@ export interface Hardening {
   readonly capabilities: readonly string[];
   /** Whether everything but the home, /tmp and /run is read-only. */
   readonly readOnlyRoot: boolean;
+  /** A seccomp profile in place of the engine's own: its text, for Docker, and its file, which Podman reads itself. */
+  readonly seccomp: { readonly file: string; readonly text: string } | null;
+  /** The engine's name of what runs its containers, such as runsc; null is its default. Podman would not heed it. */
+  readonly runtime: string | null;
 }
 
 /**
@@ -35,6 +39,7 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly hardening: Hardening;
+  readonly kind: "docker" | "podman";
   readonly network: string;
   /** Whether its processes are root to begin with. */
   readonly root: boolean;
@@ -77,7 +82,8 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
       CapDrop: ["ALL"],
       // Podman gives what is named here to an ordinary user as well, who has none otherwise and can gain none.
       CapAdd: spec.root ? [...hardening.capabilities] : [],
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: ["no-new-privileges", ...seccomp(spec)],
+      ...(hardening.runtime === null ? {} : { Runtime: hardening.runtime }),
       ReadonlyRootfs: hardening.readOnlyRoot,
       ...(hardening.readOnlyRoot
         ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } }
@@ -107,4 +113,8 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
       LogConfig: { Type: "none", Config: {} },
     },
   };
+}
+
+function seccomp({ kind, hardening: { seccomp } }: ContainerSpec): string[] {
+  return seccomp === null ? [] : [`seccomp=${kind === "podman" ? seccomp.file : seccomp.text}`];
 }

@@ -227,7 +227,12 @@ export class DockerDriver implements Driver {
     link: string | null,
   ): Promise<Dockerode.Container> {
     const server = await this.#name();
-    const { capabilities = CAPABILITIES, readOnlyRoot = false } = this.#on.hardening;
+    const { capabilities = CAPABILITIES, readOnlyRoot = false, seccomp = null, runtime = null } = this.#on.hardening;
+    const { kind } = await engine.facts();
+    if (runtime !== null && kind === "podman")
+      throw new RuncodeError("start_failed", `Podman would not run it with ${runtime}: its API has no say in that`, {
+        hint: "set the runtime in Podman's containers.conf, and start the server without --engine-runtime",
+      });
     const container = await engine.api.createContainer(
       containerOptions({
         name: `runcode-${server}-${spec.id}`,
@@ -240,7 +245,8 @@ export class DockerDriver implements Driver {
         // A server's own come last, whatever else was let through.
         labels: { ...spec.labels, ...labelsOf(server, spec.id) },
         limits: spec.limits,
-        hardening: { capabilities, readOnlyRoot },
+        hardening: { capabilities, readOnlyRoot, seccomp, runtime },
+        kind,
         network: await (await this.#networksOn(engine)).of(spec.id),
         root: identity.uid === 0,
         home: identity.home,

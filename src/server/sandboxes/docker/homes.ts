@@ -83,7 +83,8 @@ export class Homes {
     const { UidMap = [], GidMap = [] } = found?.HostConfig.IDMappings ?? {};
     if (UidMap.length === 0 || GidMap.length === 0) return null;
     const parts = [...UidMap.map((map) => `uidmapping=${map}`), ...GidMap.map((map) => `gidmapping=${map}`)];
-    return checkedUsers(`auto:${parts.join(",")}`);
+    // Without a size Podman 4.3 mounts the image to guess one, with locks held that another request may wait for: for ever.
+    return checkedUsers(`auto:size=${IDS},${parts.join(",")}`);
   }
 
   /** Those of another home: shared ones are still not the machine's own. */
@@ -120,5 +121,5 @@ async function givesUsers(engine: Engine): Promise<boolean> {
 
 /** A label may say which ids, and nothing else that `UsernsMode` can be. */
 function checkedUsers(text: string | undefined): string {
-  return text !== undefined && /^auto:[ug]idmapping=[0-9:,=uidmapng]+$/.test(text) ? text : "";
+  return text !== undefined && /^auto:size=\d+(,[ug]idmapping=[\d:]+)+$/.test(text) ? text : "";
 }
