@@ -10,6 +10,7 @@ import { engineError, findEngine, statusOf, type Engine } from "../../engine/ind
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
 import { deleteFiles, workspaceFiles, type EmbeddedOptions } from "../home.ts";
 import { selfArgv } from "../inside/helper.ts";
+import { LINK_DIR } from "../remote/link.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
 import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
@@ -141,7 +142,7 @@ export class DockerDriver implements Driver {
           await container.start();
           break;
         } catch (error) {
-          if (link === null || !String(error).includes(link)) throw error;
+          if (link === null || ![link, LINK_DIR].some((dir) => String(error).includes(dir))) throw error;
           // An engine with a disk of its own, as in a virtual machine, or one that may not look there.
           this.#unlinkable = true;
           link = null;
