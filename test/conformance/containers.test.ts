@@ -1,5 +1,6 @@
 // What holds for containers beyond the common suite: what stays out of them, images of every odd kind, and engines and
 // containers that go away in the middle.
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -18,6 +19,8 @@ async function containersOf(engine: Engine, on: Subject, spec?: SandboxSpec): Pr
   const label = [`runcode.server=${owner}`, ...(spec ? [`runcode.workspace=${spec.id}`] : [])];
   return (await engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
 }
+
+const busybox = (): Buffer => readFileSync("/bin/busybox");
 
 const nameOf = (kind: EngineKind) => `docker@${kind}` as const;
 
@@ -131,7 +134,7 @@ describeEngines(
         const { spec, sandbox: greedy } = await startOf(image);
         const [id = ""] = await containersOf(engine, on, spec);
         const found = await engine.api.getContainer(id).inspect();
-        expect(found.HostConfig).toMatchObject({ Privileged: false, PidsLimit: 4096 });
+        expect(found.HostConfig).toMatchObject({ Privileged: false, PidsLimit: 4096 + 64 });
         const places = found.Mounts.filter(({ Type }) => Type !== "volume");
         expect(places).toMatchObject([{ Type: "bind", Destination: "/.runcode-link", RW: false }]);
         expect(await run(greedy, ["/bin/busybox", "echo", "ours"])).toMatchObject({ stdout: "ours\n" });
@@ -264,6 +267,85 @@ describeEngines(
       });
     });
 
+    describe("images that mean harm", () => {
+      /** A server of its own on the engine, with nothing there yet. */
+      const fresh = async (settings: Parameters<typeof driverOn>[2] = {}) => {
+        const dataDir = await mkdtemp(path.join(tmpdir(), "runcode-fresh-"));
+        const driver = await driverOn(nameOf(kind), dataDir, settings);
+        const specs: SandboxSpec[] = [];
+        return {
+          dataDir,
+          driver,
+          start: async (image: string) => {
+            const spec = { ...on.spec(), image };
+            specs.push(spec);
+            await driver.create(spec);
+            return await driver.start(spec);
+          },
+          close: async () => {
+            for (const spec of specs) {
+              await driver.recover(spec);
+              await driver.delete(spec);
+            }
+            await (driver as Driver & { forget(): Promise<void> }).forget();
+            await driver.close();
+            await rm(dataDir, { recursive: true });
+          },
+        };
+      };
+
+      test("one that brings files for the helper's place gives nobody another helper, not even once that was removed", async () => {
+        const own = {
+          ".runcode/complete": "",
+          ".runcode/runcode": "mine",
+          ".runcode/mine": "",
+          "bin/busybox": busybox(),
+        };
+        const evil = await importImage(engine, `runcode-evil-${kind}`, own);
+        const server = await fresh();
+        for (const round of ["first", "second"]) {
+          const own = await server.start(evil).catch(() => null);
+          await own?.stop({ graceMs: 0 });
+          const others = await server.start(BUSYBOX);
+          expect((await run(others, `ls /.runcode; echo ${round}`)).stdout).not.toContain("mine");
+          await others.stop({ graceMs: 0 });
+          const { Volumes } = await engine.api.listVolumes();
+          const owner = (await Bun.file(path.join(server.dataDir, "engine-owner")).text()).trim();
+          const helper = Volumes.find(({ Name }) => Name.startsWith(`runcode-${owner}-helper-`));
+          if (round === "first") await engine.api.getVolume(helper?.Name ?? "").remove();
+        }
+        await server.close();
+      });
+
+      test("where only the home, /tmp and /run may be written, a volume elsewhere is refused, and another user still starts", async () => {
+        const etc = { "etc/passwd": "me:x:1000:1000::/home/me:/bin/sh\n", "bin/busybox": busybox() };
+        const open = await importImage(engine, `runcode-open-${kind}`, etc, ["VOLUME /usr"]);
+        const plain = await importImage(engine, `runcode-plain-${kind}`, etc, ["USER 1000", "VOLUME /tmp/inside"]);
+        const server = await fresh({ hardening: { readOnlyRoot: true } });
+        await expect(server.start(open)).rejects.toMatchObject({
+          code: "start_failed",
+          message: expect.stringContaining("/usr") as string,
+        });
+        const sandbox = await server.start(plain);
+        const { stdout } = await run(sandbox, ["/bin/busybox", "sh", "-c", "echo kept > ~/file; cat ~/file; id -u"]);
+        expect(stdout).toBe("kept\n1000\n");
+        await sandbox.stop({ graceMs: 0 });
+        await server.close();
+      });
+
+      test("one with a file where the link would be starts without one, and others keep theirs", async () => {
+        const odd = await importImage(engine, `runcode-odd-${kind}`, { ".runcode-link": "", "bin/busybox": busybox() });
+        const server = await fresh();
+        const look = ["/bin/busybox", "stat", "-c", "%F", "/.runcode-link"];
+        const without = await server.start(odd);
+        expect((await run(without, look)).stdout).toContain("regular");
+        const others = await server.start(BUSYBOX);
+        expect((await run(others, look)).stdout).toBe("directory\n");
+        for (const sandbox of [without, others]) await sandbox.stop({ graceMs: 0 });
+        await server.close();
+      });
+    });
+
     describe("what goes wrong", () => {
       test("a container that is removed behind our back ends the sandbox, and it can be started again", async () => {
         const { spec, sandbox } = await startOf(DEBIAN);
@@ -378,15 +460,16 @@ describeEngines(
 );
 
 describe("an engine that does not do as it should", () => {
-  /** Answers as an engine would, later or not at all. */
+  /** Answers as an engine would, later or not at all: null is an answer that begins and does not go on. */
   async function fake(
-    answer: (url: string) => Promise<object>,
+    answer: (url: string) => Promise<object | null>,
   ): Promise<{ address: string; close: () => Promise<void> }> {
     const dir = await mkdtemp(path.join(tmpdir(), "runcode-fake-"));
     const server = createServer((request, response) => {
       void answer(request.url ?? "").then((body) => {
         response.writeHead(200, { "content-type": "application/json" });
-        response.end(JSON.stringify(body));
+        if (body === null) response.write("{");
+        else response.end(JSON.stringify(body));
       });
     });
     await new Promise<void>((resolve) => server.listen(path.join(dir, "s"), resolve));
@@ -414,6 +497,30 @@ describe("an engine that does not do as it should", () => {
     expect(await driver.probe()).toMatchObject({ ok: true, detail: expect.stringContaining("docker 99") as string });
     await driver.close();
     await slow.close();
+  });
+
+  test("one that stops in the middle of a file is given up", async () => {
+    const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");
+    const answers: Record<string, object> = {
+      "/version": { Version: "99", Os: "linux", Arch: "amd64", Components: [] },
+      "/images/": { Id: "sha256:0", Config: {} },
+      "/volumes/create": { Name: "volume" },
+      "/volumes": { Volumes: [] },
+      "/containers/create": { Id: "container" },
+    };
+    const stalling = await fake(async (url) => {
+      const [, answer] = Object.entries(answers).find(([path]) => url.startsWith(path)) ?? [];
+      return await Promise.resolve(url.includes("/archive") ? null : (answer ?? []));
+    });
+    const driver = new DockerDriver(
+      { dataDir: await mkdtemp(path.join(tmpdir(), "runcode-stall-")), self: ["/bin/true"] },
+      { address: stalling.address, ...options, answerMs: 500 },
+    );
+    await expect(driver.start({ id: 1, title: "box", image: "any", limits: {} })).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    await driver.close();
+    await stalling.close();
   });
 
   test("one for another kind of machine is no engine for this server", async () => {

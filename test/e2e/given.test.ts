@@ -18,7 +18,7 @@ function given(words: readonly string[], more: (on: () => { server: TestServer; 
     client = await server.client();
   });
   afterAll(async () => {
-    for (const title of ["web", "ends", "slow"]) await client.run(["delete", title, "--yes", "--force"]);
+    for (const title of ["web", "ends"]) await client.run(["delete", title, "--yes", "--force"]);
     await server.close();
   });
   const listed = async (title: string): Promise<Record<string, unknown> | undefined> =>
@@ -47,6 +47,7 @@ function given(words: readonly string[], more: (on: () => { server: TestServer; 
     expect(await listed("slow")).toMatchObject({ state: "stopped" });
     await client.ok(["start", "slow", "--no-command"]);
     expect((await client.ok(["exec", "--workspace", "slow", "--", "cat ~/over"])).stdout).toBe("over\n");
+    await client.ok(["delete", "slow", "--yes", "--force"]);
   });
 
   more(() => ({ server, client }));

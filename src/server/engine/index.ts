@@ -23,6 +23,8 @@ export interface Engine {
   readonly api: Dockerode;
   /** Asks who answers. Throws RuncodeError `unavailable` when nobody does within `timeoutMs`. */
   facts(timeoutMs?: number): Promise<EngineFacts>;
+  /** Which it is, asked once. Throws RuncodeError `unavailable`. */
+  kind(): Promise<EngineFacts["kind"]>;
   /** Lets go of what was opened to reach it; requests that are under way end. */
   close(): Promise<void>;
 }
@@ -41,18 +43,25 @@ export async function openEngine(endpoint: Endpoint, answerMs = ANSWER_MS): Prom
   const tunnel = endpoint.kind === "ssh" ? await openTunnel(endpoint) : null;
   const api = new Dockerode(options(endpoint, tunnel?.socketPath));
   givePatience(api, answerMs, () => tunnel?.trouble() ?? null);
+  let known: Promise<EngineFacts["kind"]> | undefined;
+  const facts = async (timeoutMs = FACTS_MS): Promise<EngineFacts> => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const { Version, Arch, Os, Components = [] } = await version(api, signal);
+      const podman = Components.some(({ Name }) => /podman/i.test(Name));
+      return { kind: podman ? "podman" : "docker", version: Version, architecture: Arch, os: Os };
+    } catch (error) {
+      throw engineError(error, null, endpoint);
+    }
+  };
   return {
     endpoint,
     api,
-    facts: async (timeoutMs = FACTS_MS) => {
-      const signal = AbortSignal.timeout(timeoutMs);
-      try {
-        const { Version, Arch, Os, Components = [] } = await version(api, signal);
-        const podman = Components.some(({ Name }) => /podman/i.test(Name));
-        return { kind: podman ? "podman" : "docker", version: Version, architecture: Arch, os: Os };
-      } catch (error) {
-        throw engineError(error, null, endpoint);
-      }
+    facts,
+    kind: async () => {
+      known ??= facts(answerMs).then(({ kind }) => kind);
+      known.catch(() => (known = undefined));
+      return await known;
     },
     close: async () => await tunnel?.close(),
   };

@@ -5,6 +5,7 @@ import type Dockerode from "dockerode";
 
 interface Request {
   readonly path: string;
+  readonly method?: string;
   /** Whoever brings one has a patience of his own. */
   readonly abortSignal?: AbortSignal;
   /** What is sent up. */
@@ -24,10 +25,13 @@ export function givePatience(api: Dockerode, answerMs: number, trouble: () => Er
     const patience = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     let over = false;
+    const sending: Readable[] = [];
     const finish: Done = (error, answer) => {
       clearTimeout(timer);
-      if (!over) told(error, answer);
+      if (error) for (const sent of sending) sent.destroy();
+      if (over) return;
       over = true;
+      told(error, !error && isArchive(request) ? patiently(answer as Readable, answerMs) : answer);
     };
     // A stop may take the grace that it was given, in seconds.
     const ms = answerMs + Number(request.options?.t ?? 0) * 1000;
@@ -41,9 +45,33 @@ export function givePatience(api: Dockerode, answerMs: number, trouble: () => Er
     };
     wait();
     const { file } = request;
-    const watched = file === undefined || typeof file === "string" ? {} : { file: heard(file, () => !over && wait()) };
+    if (file !== undefined && typeof file !== "string")
+      sending.push(
+        heard(file, () => !over && wait()),
+        file,
+      );
+    const watched = sending[0] ? { file: sending[0] } : {};
     dial({ ...request, ...watched, abortSignal: patience.signal }, finish);
   };
+}
+
+/** Streams of files end; others go on as long as whoever asked for them wants, and he has his own patience. */
+const isArchive = ({ method, path }: Request): boolean => method === "GET" && path.includes("/archive");
+
+/** Gives the same bytes, in a stream that fails when there was none for `ms`. */
+function patiently(answer: Readable, ms: number): Readable {
+  let timer: ReturnType<typeof setTimeout>;
+  const through = heard(answer, () => wait());
+  const wait = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => through.destroy(new DOMException(`nothing for ${ms} ms`, "TimeoutError")), ms);
+  };
+  through.once("close", () => {
+    clearTimeout(timer);
+    answer.destroy();
+  });
+  wait();
+  return through;
 }
 
 function heard(file: Readable, hear: () => void): Readable {

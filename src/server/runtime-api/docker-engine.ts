@@ -2,6 +2,7 @@
 import type Dockerode from "dockerode";
 import { engineError, reasonOf, statusOf, type Engine } from "../engine/index.ts";
 import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
+import { volumeMount } from "../sandboxes/docker/container.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
 
 /** A runtime's processes are the host's; room for everything but a fork bomb. */
@@ -146,8 +147,8 @@ function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions 
         ]),
       ),
       Mounts: [
-        ...mounts.map(({ source, target, readOnly }) => mount("bind", source, target, readOnly)),
-        ...(helper ? [mount("volume", helper.volume, helper.target, true)] : []),
+        ...mounts.map(({ source, target, readOnly }) => bindMount(source, target, readOnly)),
+        ...(helper ? [volumeMount(helper.volume, helper.target, { readOnly: true, bare: true })] : []),
       ],
       ...(restart ? { RestartPolicy: { Name: restart.name, MaximumRetryCount: restart.attempts } } : {}),
       ...(network === undefined ? {} : { NetworkMode: network }),
@@ -156,8 +157,8 @@ function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions 
   };
 }
 
-function mount(Type: "bind" | "volume", Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings {
-  return { Type, Source, Target, ReadOnly };
+function bindMount(Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings {
+  return { Type: "bind", Source, Target, ReadOnly };
 }
 
 /** Podman writes some states that Docker has no word for. */

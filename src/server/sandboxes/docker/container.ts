@@ -31,6 +31,8 @@ export const ISOLATED = "isolated";
 
 /** A fork bomb stays in its container, whatever the flavor says. */
 const MOST_PROCESSES = 4096;
+/** The threads of the first process and of the helper, which count as well: without them neither can live. */
+const OWN_PROCESSES = 64;
 
 export interface ContainerSpec {
   readonly name: string;
@@ -52,17 +54,26 @@ export interface ContainerSpec {
   readonly link: string | null;
 }
 
-type VolumeOptions = NonNullable<Dockerode.MountSettings["VolumeOptions"]>;
+/**
+ * Takes a volume's name and where it is inside; gives the mount. A `bare` one is not filled by the engine with what the image has
+ * at that place: in a volume that containers share that would be one image's files in all of them. `labels` are for a volume that
+ * the engine has to make.
+ */
+export function volumeMount(
+  Source: string,
+  Target: string,
+  how: { readOnly?: boolean; bare?: boolean; labels?: Readonly<Record<string, string>> } = {},
+): Dockerode.MountSettings {
+  const VolumeOptions = {
+    NoCopy: how.bare === true,
+    Labels: { ...how.labels },
+  } as Dockerode.MountSettings["VolumeOptions"];
+  return { Type: "volume", Source, Target, ReadOnly: how.readOnly === true, VolumeOptions };
+}
 
 /** Takes all that is known of a container; gives what the engine is asked for. */
 export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions {
   const { limits, hardening } = spec;
-  const volume = (Source: string, Target: string, ReadOnly: boolean): Dockerode.MountSettings => ({
-    Type: "volume",
-    Source,
-    Target,
-    ReadOnly,
-  });
   return {
     name: spec.name,
     Image: spec.image,
@@ -90,17 +101,14 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
         : {}),
       Mounts: [
         // One that is not there any more, for a request that comes late, is made by the engine: whose it is must be seen then, too.
-        {
-          ...volume(spec.homeVolume, spec.home, false),
-          VolumeOptions: { Labels: { ...spec.labels } } as VolumeOptions,
-        },
-        volume(spec.helperVolume, HELPER_DIR, true),
+        volumeMount(spec.homeVolume, spec.home, { labels: spec.labels }),
+        volumeMount(spec.helperVolume, HELPER_DIR, { readOnly: true, bare: true }),
         ...(spec.link === null ? [] : [{ Type: "bind" as const, Source: spec.link, Target: LINK_DIR, ReadOnly: true }]),
       ],
       NetworkMode: spec.network,
       UsernsMode: spec.users,
       IpcMode: "private",
-      PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES),
+      PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES) + OWN_PROCESSES,
       // Memory and swap together: a limit that swap gets around is none.
       ...(limits.memoryBytes === undefined ? {} : { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
       ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),

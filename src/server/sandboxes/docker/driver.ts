@@ -3,6 +3,7 @@
 // runs our own helper (inside/), started by the engine with the container's own rights, and everything goes through it: the
 // engine is asked to make, freeze and end containers, and never stands between a program and its streams.
 import { homedir } from "node:os";
+import path from "node:path";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
@@ -13,8 +14,8 @@ import { selfArgv } from "../inside/helper.ts";
 import { LINK_DIR } from "../remote/link.ts";
 import { connectNear, type Remote } from "../remote/near.ts";
 import { attach } from "./attach.ts";
-import { CAPABILITIES, containerOptions, type Hardening } from "./container.ts";
-import { fillHelper, helperVolume } from "./helper.ts";
+import { CAPABILITIES, containerOptions, volumeMount, type Hardening } from "./container.ts";
+import { fillHelper, helperMount, helperVolume, isHelperVolume } from "./helper.ts";
 import { mustHaveGpus, withoutGpus } from "./gpus.ts";
 import { checkedImage, ensureImage, identityOf, isLeftover, lookInto, type Identity, type Image } from "./image.ts";
 import { unlessGone } from "./engine-sandbox.ts";
@@ -42,6 +43,16 @@ export interface EngineOptions {
   readonly answerMs?: number;
 }
 
+/** All that a container is made of. */
+interface Making {
+  readonly engine: Engine;
+  readonly spec: SandboxSpec;
+  readonly image: Image;
+  readonly identity: Identity;
+  readonly home: Home;
+  readonly link: string | null;
+}
+
 export class DockerDriver implements Driver {
   readonly name = "docker";
   readonly isolation = "container";
@@ -50,8 +61,8 @@ export class DockerDriver implements Driver {
   #opened: Promise<Engine> | undefined;
   #server: Promise<string> | undefined;
   #helper: Promise<string> | undefined;
-  /** Whether the engine was seen not to find a directory of this machine. */
-  #unlinkable = false;
+  /** Images whose containers were seen not to start with a link. */
+  readonly #unlinkable = new Set<string>();
   #networks: Networks | undefined;
   #homes: Homes | undefined;
   readonly #identities = new Map<string, Promise<Identity>>();
@@ -126,36 +137,32 @@ export class DockerDriver implements Driver {
     const { signal } = options;
     signal?.throwIfAborted();
     const engine = await this.#engine();
-    let container: Dockerode.Container | null = null;
     try {
       const image = await ensureImage(engine, this.#imageOf(spec), options);
+      await this.#helperVolume(engine);
       const identity = await this.#identityOf(engine, image);
       signal?.throwIfAborted();
       await this.#removeContainers(engine, spec.id);
       const home = await (await this.#homesOn(engine)).open(spec.id, image.id);
-      let link = await this.#linkOf(engine, spec);
-      for (;;) {
-        try {
-          container = await this.#makeContainer(engine, spec, image, identity, home, link);
-          await mustHaveGpus(spec, container);
-          signal?.throwIfAborted();
-          await container.start();
-          break;
-        } catch (error) {
-          if (link === null || ![link, LINK_DIR].some((dir) => String(error).includes(dir))) throw error;
-          // An engine with a disk of its own, as in a virtual machine, or one that may not look there.
-          this.#unlinkable = true;
-          link = null;
-          await this.#removeContainers(engine, spec.id);
-        }
-      }
+      const made = { engine, spec, image, identity, home };
+      let link = await this.#linkOf(engine, spec, image);
+      const container = await this.#startContainer({ ...made, link }, signal).catch(async (error: unknown) => {
+        if (link === null || ![link, LINK_DIR].some((dir) => String(error).includes(dir))) throw error;
+        // An engine with a disk of its own, as in a virtual machine, one that may not look there, or an image with a file there.
+        this.#unlinkable.add(made.image.id);
+        link = null;
+        await this.#removeContainers(engine, spec.id);
+        return await this.#startContainer({ ...made, link }, signal);
+      });
       signal?.throwIfAborted();
-      const made = container;
-      const connect = async (): Promise<Remote> => await this.#connect(made, identity, link);
+      const connect = async (): Promise<Remote> => await this.#connect(container, identity, link);
       const remote = await connect();
       return new ContainerSandbox({ engine, container, remote, connect });
     } catch (error) {
-      if (container) await removeContainer(container).catch(() => {});
+      // Whatever it was, what is remembered of images and of the helper's volume may not hold any more.
+      this.#identities.clear();
+      this.#helper = undefined;
+      await this.#removeContainers(engine, spec.id).catch(() => {});
       if (signal?.aborted) throw error;
       throw engineError(
         withoutGpus(spec, error),
@@ -219,17 +226,34 @@ export class DockerDriver implements Driver {
     await engine.api.getVolume(await this.#helperVolume(engine)).remove({ force: true });
   }
 
-  async #makeContainer(
-    engine: Engine,
-    spec: SandboxSpec,
-    image: Image,
-    identity: Identity,
-    { volume, users }: Home,
-    link: string | null,
-  ): Promise<Dockerode.Container> {
+  async #startContainer(made: Making, signal: AbortSignal | undefined): Promise<Dockerode.Container> {
+    const container = await this.#makeContainer(made);
+    await mustHaveGpus(made.spec, container);
+    signal?.throwIfAborted();
+    await container.start();
+    return container;
+  }
+
+  async #makeContainer({
+    engine,
+    spec,
+    image,
+    identity,
+    home: { volume, users },
+    link,
+  }: Making): Promise<Dockerode.Container> {
     const server = await this.#name();
     const { capabilities = CAPABILITIES, readOnlyRoot = false, seccomp = null, runtime = null } = this.#on.hardening;
-    const { kind } = await engine.facts();
+    const kind = await engine.kind();
+    const open = image.volumes.find((dir) => !writable(dir, identity.home));
+    if (readOnlyRoot && open !== undefined)
+      throw new RuncodeError(
+        "start_failed",
+        `image ${spec.image ?? ""} wants a volume at ${open}, which would not be read-only`,
+        {
+          hint: "choose an image without VOLUME there",
+        },
+      );
     if (runtime !== null && kind === "podman")
       throw new RuncodeError("start_failed", `Podman would not run it with ${runtime}: its API has no say in that`, {
         hint: "set the runtime in Podman's containers.conf, and start the server without --engine-runtime",
@@ -261,7 +285,11 @@ export class DockerDriver implements Driver {
     if (identity.uid !== 0) {
       const { home, uid, gid } = identity;
       const entry = { name: home.slice(1), directory: true, mode: 0o700, uid, gid } as const;
-      await container.putArchive(archive([entry]), { path: "/" });
+      const give = async (to: Dockerode.Container): Promise<unknown> =>
+        await to.putArchive(archive([entry]), { path: "/" });
+      // dockerd unpacks nothing into a container whose root is read-only, not even into its volumes.
+      const other = { image: image.id, labels: labelsOf(server), users, mounts: [volumeMount(volume, home)] };
+      await (readOnlyRoot ? lookInto(engine, other, give) : give(container));
     }
     return container;
   }
@@ -281,8 +309,8 @@ export class DockerDriver implements Driver {
   }
 
   /** The directory for a workspace's link, where the engine may see this machine's disk. */
-  async #linkOf({ endpoint }: Engine, { id }: SandboxSpec): Promise<string | null> {
-    if (endpoint.kind !== "unix" || this.#unlinkable) return null;
+  async #linkOf({ endpoint }: Engine, { id }: SandboxSpec, image: Image): Promise<string | null> {
+    if (endpoint.kind !== "unix" || this.#unlinkable.has(image.id)) return null;
     return await linkDir(workspaceFiles(this.#options.dataDir, id).root);
   }
 
@@ -298,9 +326,9 @@ export class DockerDriver implements Driver {
 
   async #look(engine: Engine, image: Image): Promise<Identity> {
     const volume = await this.#helperVolume(engine);
-    const about = { image: image.id, labels: labelsOf(await this.#name()), helperVolume: volume };
+    const about = { image: image.id, labels: labelsOf(await this.#name()), mounts: [helperMount(volume)] };
     return await lookInto(engine, about, async (container) => {
-      await fillHelper(container, this.#options.self[0] ?? "");
+      await fillHelper(container, volume, this.#options.self[0] ?? "");
       const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
         async (tar) => await onlyFile(tar as Readable),
         (error: unknown) => {
@@ -326,7 +354,13 @@ export class DockerDriver implements Driver {
 
   async #helperVolume(engine: Engine): Promise<string> {
     const [program = ""] = this.#options.self;
-    this.#helper ??= this.#name().then(async (server) => await helperVolume(engine.api, server, program));
+    const server = await this.#name();
+    const known = this.#helper;
+    if (known && !(await isHelperVolume(engine.api, server, await known)) && this.#helper === known) {
+      this.#helper = undefined;
+      this.#identities.clear();
+    }
+    this.#helper ??= helperVolume(engine.api, server, program);
     this.#helper.catch(() => (this.#helper = undefined));
     return await this.#helper;
   }
@@ -349,4 +383,10 @@ export class DockerDriver implements Driver {
     this.#opened.catch(() => (this.#opened = undefined));
     return await this.#opened;
   }
+}
+
+/** Whether a directory can be written to although the root is read-only. */
+function writable(dir: string, home: string): boolean {
+  const plain = path.posix.resolve("/", dir);
+  return [home, "/tmp", "/run"].some((open) => plain === open || plain.startsWith(`${open}/`));
 }

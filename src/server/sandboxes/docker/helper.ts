@@ -1,5 +1,6 @@
 // The volume with the helper's files, filled once on an engine and shown read-only in every container of this server. It
 // holds this very program and the C library it runs on here; the engine may be on another machine, never of another kind.
+import { randomBytes } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
@@ -8,6 +9,7 @@ import { RuncodeError } from "../../../protocol/errors.ts";
 import { RECEIVER } from "../../../protocol/receiver.ts";
 import { statusOf } from "../../engine/index.ts";
 import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
+import { volumeMount } from "./container.ts";
 import { carries, labelFilters, labelsOf } from "./owner.ts";
 import { archive, type Entry } from "./tar.ts";
 
@@ -23,8 +25,12 @@ const HELPER_LABEL = "runcode.helper";
  */
 export async function helperVolume(api: Dockerode, server: string, program: string): Promise<string> {
   const version = await helperVersion(program);
-  const Name = `runcode-${server}-helper-${version}`;
-  await api.createVolume({ Name, Labels: { ...labelsOf(server), [HELPER_LABEL]: version } });
+  let Name = `runcode-${server}-helper-${version}`;
+  for (;;) {
+    await api.createVolume({ Name, Labels: { ...labelsOf(server), [HELPER_LABEL]: version } });
+    if (await isHelperVolume(api, server, Name)) break;
+    Name = `runcode-${server}-helper-${version}-${randomBytes(4).toString("hex")}`;
+  }
   const { Volumes } = await api.listVolumes({
     filters: labelFilters(labelsOf(server)) as unknown as Record<string, string[]>,
   });
@@ -38,6 +44,21 @@ export async function helperVolume(api: Dockerode, server: string, program: stri
   return Name;
 }
 
+/**
+ * Whether a volume is one that `helperVolume` made. One of that name that was removed is made again by the engine, for the next
+ * container that wants it, and may hold what that container's image has at its place.
+ */
+export async function isHelperVolume(api: Dockerode, server: string, name: string): Promise<boolean> {
+  const found = await api
+    .getVolume(name)
+    .inspect()
+    .catch((error: unknown) => {
+      if (statusOf(error) !== 404) throw error;
+      return null;
+    });
+  return carries(found?.Labels, labelsOf(server)) && found?.Labels?.[HELPER_LABEL] !== undefined;
+}
+
 /** Takes the program's file; gives a name for exactly these bytes and libraries. */
 async function helperVersion(program: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
@@ -46,8 +67,33 @@ async function helperVersion(program: string): Promise<string> {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** Takes a container that was never started, with the volume at its place; fills it where that is still to be done. */
-export async function fillHelper(container: Dockerode.Container, program: string): Promise<void> {
+/** Takes the volume; gives its mount for a container that is to fill it. */
+export function helperMount(volume: string): Dockerode.MountSettings {
+  return volumeMount(volume, HELPER_DIR, { bare: true });
+}
+
+/** By volume: who fills it now. */
+const filling = new Map<string, Promise<void>>();
+
+/**
+ * Takes a container that was never started, with the volume at its place; fills it where that is still to be done. One at a
+ * time: what has started already must not have its program written anew.
+ */
+export async function fillHelper(container: Dockerode.Container, volume: string, program: string): Promise<void> {
+  const before = filling.get(volume);
+  const mine = (async () => {
+    await before?.catch(() => {});
+    await fill(container, program);
+  })();
+  filling.set(volume, mine);
+  try {
+    await mine;
+  } finally {
+    if (filling.get(volume) === mine) filling.delete(volume);
+  }
+}
+
+async function fill(container: Dockerode.Container, program: string): Promise<void> {
   if (await isComplete(container)) return;
   const loader = libraries().find(({ file }) => /\/ld-(linux|musl)/.test(file));
   if (!loader)

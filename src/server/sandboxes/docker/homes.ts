@@ -2,7 +2,7 @@
 // of its own where its machine has ids for that (`containers` in /etc/subuid); a home keeps the ones that it was made with, as a
 // label, since its files belong to them. Other engines have user namespaces for all containers or for none.
 import { askPodman } from "../../engine/podman.ts";
-import { statusOf, type Engine } from "../../engine/index.ts";
+import { reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import { lookInto } from "./image.ts";
 import { labelFilters, labelsOf } from "./owner.ts";
 
@@ -10,6 +10,9 @@ import { labelFilters, labelsOf } from "./owner.ts";
 const USERS_LABEL = "runcode.users";
 /** As many as an image may name, nobody (65534) among them. */
 const IDS = 65_536;
+
+/** Podman's words where there are no ids to be had. */
+const NO_IDS = /sub[ug]id|enough available IDs|(mappings|UID\/GID) for user/i;
 
 export interface Home {
   readonly volume: string;
@@ -76,8 +79,8 @@ export class Homes {
       const path = `/containers/${id}/json`;
       return await askPodman<{ HostConfig: { IDMappings?: Mappings } }>(api, "GET", path);
     }).catch((error: unknown) => {
-      // It says the same, with 500, whether it never had any or has given all of them away.
-      if (statusOf(error) === 500) return null;
+      // It says the same, with 500, whether it never had any or has given all of them away; of other troubles it says more.
+      if (statusOf(error) === 500 && NO_IDS.test(reasonOf(error))) return null;
       throw error;
     });
     const { UidMap = [], GidMap = [] } = found?.HostConfig.IDMappings ?? {};
@@ -114,7 +117,7 @@ interface Mappings {
 
 /** Rootless, all ids are the account's already. */
 async function givesUsers(engine: Engine): Promise<boolean> {
-  if ((await engine.facts()).kind !== "podman") return false;
+  if ((await engine.kind()) !== "podman") return false;
   const { SecurityOptions = [] } = (await engine.api.info()) as { SecurityOptions?: string[] };
   return !SecurityOptions.some((option) => option.startsWith("name=rootless"));
 }

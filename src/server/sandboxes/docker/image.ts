@@ -5,7 +5,6 @@ import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import { findAccount } from "../inside/account.ts";
-import { HELPER_DIR } from "../inside/helper.ts";
 
 const SILENT_MS = 300_000;
 /** An image has 127 layers at most, and a pull two or three phases. */
@@ -17,6 +16,8 @@ export interface Image {
   readonly id: string;
   /** `User` of its configuration; empty means root. */
   readonly user: string;
+  /** Where it wants volumes of its own: what is there can be written to, whatever else is read-only. */
+  readonly volumes: readonly string[];
 }
 
 /** Takes what a person wrote; gives it back. Throws RuncodeError `bad_request` for what no engine could take for an image. */
@@ -45,7 +46,8 @@ export async function ensureImage(
 async function inspectImage(engine: Engine, name: string): Promise<Image | null> {
   try {
     const { Id, Config } = await engine.api.getImage(name).inspect();
-    return { id: Id, user: (Config as { User?: string } | null)?.User ?? "" };
+    const { User = "", Volumes } = (Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
+    return { id: Id, user: User, volumes: Object.keys(Volumes ?? {}) };
   } catch (error) {
     if (statusOf(error) === 404) return null;
     throw engineError(error, `image ${name}`, engine.endpoint);
@@ -170,8 +172,7 @@ export interface Look {
   /** An image that the engine has. */
   readonly image: string;
   readonly labels: Record<string, string>;
-  /** Laid at its place, where it is given. */
-  readonly helperVolume?: string;
+  readonly mounts?: readonly Dockerode.MountSettings[];
   /** `UsernsMode`; as the engine has it when absent. */
   readonly users?: string;
 }
@@ -182,7 +183,7 @@ export interface Look {
  */
 export async function lookInto<T>(
   { api }: Engine,
-  { image, labels, helperVolume, users }: Look,
+  { image, labels, mounts = [], users }: Look,
   look: (container: Dockerode.Container) => Promise<T>,
 ): Promise<T> {
   const name = `runcode-look-${randomBytes(6).toString("hex")}`;
@@ -198,7 +199,7 @@ export async function lookInto<T>(
       HostConfig: {
         NetworkMode: "none",
         ...(users === undefined ? {} : { UsernsMode: users }),
-        Mounts: helperVolume ? [{ Type: "volume", Source: helperVolume, Target: HELPER_DIR, ReadOnly: false }] : [],
+        Mounts: [...mounts],
       },
     });
     return await look(container);

@@ -21,7 +21,6 @@ export class Networks {
   readonly #engine: Engine;
   readonly #server: string;
   readonly #asked: string;
-  #kind: Promise<"docker" | "podman"> | undefined;
 
   /** Takes the server's name (owner.ts), and what `--engine-network` says. */
   constructor(engine: Engine, server: string, asked: string) {
@@ -33,7 +32,7 @@ export class Networks {
   /** Gives the network that a workspace's container belongs to, made where it is missing. Throws RuncodeError `start_failed`. */
   async of(workspace: number): Promise<string> {
     if (this.#asked !== ISOLATED) return this.#asked;
-    const kind = await this.#kindOf();
+    const kind = await this.#engine.kind();
     const wanted = kind === "podman" ? this.#own(workspace) : this.#common();
     const { api, endpoint } = this.#engine;
     try {
@@ -91,12 +90,6 @@ export class Networks {
     // A name of its own as well: the machine has one list of interfaces for all servers.
     const hash = new Bun.CryptoHasher("sha256").update(name).digest("hex");
     return { name, labels: labelsOf(this.#server, workspace), bridge: `rc-${hash.slice(0, 12)}` };
-  }
-
-  async #kindOf(): Promise<"docker" | "podman"> {
-    this.#kind ??= this.#engine.facts().then(({ kind }) => kind);
-    this.#kind.catch(() => (this.#kind = undefined));
-    return await this.#kind;
   }
 }
 

@@ -8,7 +8,7 @@ import { engineError, statusOf, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
-import { fillHelper, helperVolume } from "./helper.ts";
+import { fillHelper, helperMount, helperVolume, isHelperVolume } from "./helper.ts";
 import { lookInto } from "./image.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
@@ -55,6 +55,10 @@ export class RuntimeDriver implements Driver {
    * that the engine has. Throws where there is none, as for an engine on a machine of another kind.
    */
   async helperVolume(image: string): Promise<string> {
+    const known = await this.#helper;
+    const { api } = await this.#reach();
+    if (known !== undefined && !(await isHelperVolume(api, await serverName(this.#options.dataDir), known)))
+      this.#helper = undefined;
     this.#helper ??= this.#fill(image).catch((error: unknown) => {
       this.#helper = undefined;
       throw error;
@@ -132,8 +136,8 @@ export class RuntimeDriver implements Driver {
     const server = await serverName(this.#options.dataDir);
     const engine = await this.#reach();
     const volume = await helperVolume(engine.api, server, program);
-    const about = { image, labels: labelsOf(server), helperVolume: volume };
-    await lookInto(engine, about, async (container) => await fillHelper(container, program));
+    const about = { image, labels: labelsOf(server), mounts: [helperMount(volume)] };
+    await lookInto(engine, about, async (container) => await fillHelper(container, volume, program));
     return volume;
   }
 

@@ -13,6 +13,9 @@ const NEXT_HELPER_MS = 5_000;
 /** Between two questions to an engine that does not answer. */
 const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
 
+/** A helper that lived this long was well. */
+const STEADY_MS = 10_000;
+
 export interface ContainerSandboxOptions {
   readonly engine: Engine;
   readonly container: Dockerode.Container;
@@ -62,29 +65,32 @@ export class ContainerSandbox extends EngineSandbox {
     await removeContainer(this.container);
   }
 
-  /** Waits for the helper's end, and finds out what it means. */
-  async #watch(remote: Remote): Promise<void> {
-    await remote.closed;
-    const next = Promise.withResolvers<Remote>();
-    next.promise.catch(() => {});
-    this.#remote = next.promise;
-    this.#away = "the helper in the workspace has ended, and the next one does not answer yet";
-    for (let round = 0; !this.leaving; round++) {
-      const reason = await this.#whyGone();
-      if (this.leaving) break;
-      if (typeof reason === "string") {
-        this.over(reason);
-        break;
+  /** Waits for the end of one helper after the other, and finds out what it means. */
+  async #watch(first: Remote): Promise<void> {
+    let round = 0;
+    for (let remote: Remote | null = first; remote;) {
+      const began = systemClock.now();
+      await remote.closed;
+      // One that greets and dies is not started again and again without a pause.
+      if (systemClock.now() - began > STEADY_MS) round = 0;
+      const next = Promise.withResolvers<Remote>();
+      next.promise.catch(() => {});
+      this.#remote = next.promise;
+      remote = null;
+      for (; !remote && !this.leaving; round++) {
+        const reason = await this.#whyGone();
+        if (this.leaving) break;
+        if (typeof reason === "string") {
+          await removeContainer(this.container).catch(() => {});
+          this.over(reason);
+          break;
+        }
+        if (round > 0) await systemClock.sleep(ASK_AGAIN_MS[Math.min(round, ASK_AGAIN_MS.length) - 1] ?? 1000);
+        remote = reason === null && !this.leaving ? await this.#connect().catch(() => null) : null;
       }
-      const fresh = reason === null ? await this.#connect().catch(() => null) : null;
-      if (fresh) {
-        this.#away = null;
-        next.resolve(fresh);
-        return await this.#watch(fresh);
-      }
-      await systemClock.sleep(ASK_AGAIN_MS[Math.min(round, ASK_AGAIN_MS.length - 1)] ?? 1000);
+      if (remote) next.resolve(remote);
+      else next.reject(this.notRunning());
     }
-    next.reject(this.notRunning());
   }
 
   /** Why the container does not run any more; null when it does, undefined when the engine does not say. */
