@@ -27,6 +27,11 @@ const LONGEST = PIECE + 64;
 /** An argv may be as long as the kernel lets it be (2 MiB), and JSON doubles some of it. */
 const LONGEST_MESSAGE = 8 * 1024 * 1024;
 const MOST_CHANNELS = 4096;
+/**
+ * Frames other than data that wait for the other side to read. Data waits by itself; these are kept, and some are answers to
+ * what the other side sends, so that one who sends without reading would be given all the memory there is. Four for each channel.
+ */
+const MOST_UNREAD = 4 * MOST_CHANNELS;
 const STREAMS = 3;
 
 /** Streams 0 leads from the one who opened the channel, 1 and 2 lead back to it. */
@@ -155,6 +160,7 @@ export class Mux {
   #next: number;
   #over = false;
   #busy: Promise<void> | undefined;
+  #unread = 0;
 
   /** `side` is 0 at one end and 1 at the other, so that both can open channels without asking. */
   constructor(transport: Transport, side: 0 | 1, accept: (request: unknown, channel: Channel) => void) {
@@ -190,6 +196,10 @@ export class Mux {
   /** Sends one frame; a promise when the sender of bulk should wait before the next. */
   frame(type: number, channel: number, ...body: readonly Uint8Array[]): Promise<void> | undefined {
     if (this.#over) return undefined;
+    if (this.#busy && type !== DATA && ++this.#unread > MOST_UNREAD) {
+      this.close();
+      return undefined;
+    }
     const head = Buffer.allocUnsafe(HEADER);
     head.writeUInt32BE(
       body.reduce((sum, { length }) => sum + length, HEADER - 4),
@@ -202,7 +212,9 @@ export class Mux {
       const busy = wait.catch(() => this.close());
       this.#busy = busy;
       void busy.then(() => {
-        if (this.#busy === busy) this.#busy = undefined;
+        if (this.#busy !== busy) return;
+        this.#busy = undefined;
+        this.#unread = 0;
       });
     }
     return this.#busy;
