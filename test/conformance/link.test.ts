@@ -247,6 +247,40 @@ describe("the door to a link", () => {
     await closed(helper);
   });
 
+  test("who shows the secret after the helper has said how it goes on is sent away, and so is who shows it too late", async () => {
+    door = (await openDoor(dir)) as Door;
+    const { near, told, word } = stream();
+    const chosen = door.choose(near);
+    const secret = await told;
+    word(BY_LINK);
+    // It was not let in yet, so that the stream carries it.
+    expect((await chosen.input[Symbol.asyncIterator]().next()).value).toHaveLength(0);
+    const [early, late] = [await connect(), await connect()];
+    early.write(secret);
+    await once(early, "data");
+    await door.close();
+    late.write(secret);
+    await Promise.all([early, late].map(closed));
+    near.close();
+  });
+
+  test("a door that is closed late leaves the next one's socket alone", async () => {
+    const former = (await openDoor(dir)) as Door;
+    door = (await openDoor(dir)) as Door;
+    await former.close();
+    expect(await readdir(dir)).toEqual([LINK_SOCKET]);
+    const { near, told, word } = stream();
+    door.choose(near);
+    const helper = await connect();
+    helper.write(await told);
+    expect(await once(helper, "data")).toEqual([Buffer.of(ADMITTED)]);
+    word(BY_STREAM);
+    await door.close();
+    expect(await readdir(dir)).toEqual([]);
+    await closed(helper);
+    near.close();
+  });
+
   test("a path too long for a socket is no place for one", async () => {
     expect(await linkDir(path.join(root, "x".repeat(100)))).toBeNull();
   });

@@ -3,12 +3,13 @@
 // own ssh checks no host key.) Here a Unix socket in a private directory stands for it.
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { printable } from "../../protocol/text.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -46,6 +47,7 @@ export async function openTunnel(endpoint: Endpoint & { kind: "ssh" }): Promise<
     socket.on("error", () => child.kill());
     socket.on("close", () => {
       open.delete(socket);
+      child.stdout.destroy();
       child.kill();
     });
     child.on("error", (error) => {
@@ -59,14 +61,13 @@ export async function openTunnel(endpoint: Endpoint & { kind: "ssh" }): Promise<
       trouble = null;
     });
     const exited = once(child, "exit").catch(() => {});
-    child.stdout.once("end", () => {
-      // Who waits at the other end learns why before it learns that.
-      void exited.then(() => {
-        if (silent && !socket.destroyed) trouble = complaintOf(said, endpoint);
-        socket.end();
-      });
+    const ended = finished(child.stdout).catch(() => {});
+    // Either may come first. Who waits at the other end learns why before it learns that.
+    void Promise.all([exited, ended]).then(() => {
+      if (silent && !socket.destroyed) trouble = complaintOf(said, endpoint);
+      socket.end();
+      rmSync(said, { force: true });
     });
-    void exited.then(() => setTimeout(() => unlinkSync(said), 0));
     socket.pipe(child.stdin);
     child.stdout.pipe(socket, { end: false });
   });
@@ -88,7 +89,12 @@ export async function openTunnel(endpoint: Endpoint & { kind: "ssh" }): Promise<
 
 /** ssh's last line is the one that matters. */
 function complaintOf(file: string, { destination }: Endpoint & { kind: "ssh" }): Error {
-  const last = readFileSync(file, "utf8").trim().split(/\r?\n/).at(-1) ?? "";
+  let last = "";
+  try {
+    last = readFileSync(file, "utf8").trim().split(/\r?\n/).at(-1) ?? "";
+  } catch {
+    // The way was closed meanwhile, and the file went with its directory.
+  }
   return new WayBroken(
     `ssh ${destination}: ${printable(last).slice(0, 300) || "ended without a word"}`,
     `\`ssh ${destination}\` must work without a question for the account that runs the server, and find docker or podman there`,

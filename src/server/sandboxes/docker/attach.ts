@@ -31,6 +31,7 @@ export async function attach(
   const stream = await exec.start({ hijack: true, stdin: true, Tty: false });
   let complaint = "";
   stream.on("error", () => {});
+  let room: Promise<void> | undefined;
   const complain = (bytes: Buffer): void => void (complaint = (complaint + bytes.toString()).slice(-COMPLAINT));
   return {
     complaint: () => complaint.trim(),
@@ -38,13 +39,15 @@ export async function attach(
       input: outputOf(stream, complain),
       send: (...parts) => {
         if (stream.write(Buffer.concat(parts)) || stream.destroyed) return undefined;
-        return new Promise<void>((resolve) => {
+        room ??= new Promise<void>((resolve) => {
           const go = (): void => {
             stream.off("drain", go).off("close", go);
+            room = undefined;
             resolve();
           };
           stream.on("drain", go).on("close", go);
         });
+        return room;
       },
       close: () => stream.destroy(),
     },

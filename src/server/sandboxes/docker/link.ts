@@ -2,6 +2,7 @@
 // socket in it for as long as a helper is awaited. What connects there is hostile until it has shown the secret, and nobody
 // can connect once the helper has said how it goes on.
 import { randomBytes, timingSafeEqual } from "node:crypto";
+import { lstatSync, renameSync, unlinkSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { ensurePrivateDir } from "../../../platform/files.ts";
@@ -50,31 +51,23 @@ export async function openDoor(dir: string): Promise<Door | null> {
   const waiting = new Set<SocketEnd>();
   let admitted: SocketEnd | null = null;
   let taken = false;
+  let over = false;
   const look = async (guest: SocketEnd): Promise<void> => {
     waiting.add(guest);
     if (waiting.size > MOST_WAITING) [...waiting][0]?.close();
     const shown = await firstBytes(guest.input);
     waiting.delete(guest);
-    if (admitted || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
+    if (over || admitted || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
     admitted = guest;
     void guest.send(Buffer.of(ADMITTED));
   };
-  let listener: { stop(): void } | null = null;
-  const close = async (): Promise<void> => {
-    listener?.stop();
+  const close = (): void => {
+    over = true;
     for (const guest of waiting) guest.close();
     if (!taken) admitted?.close();
-    await rm(file, { force: true }).catch(() => {});
   };
-  try {
-    await rm(file, { force: true });
-    listener = Bun.listen({ unix: file, socket: SocketEnd.handler((guest) => void look(guest)) });
-    // Its user inside may be any; others on this machine do not get as far as the directory.
-    await chmod(file, 0o666);
-  } catch {
-    await close();
-    return null;
-  }
+  const stop = await listenAt(file, (guest) => void look(guest));
+  if (!stop) return null;
   return {
     choose: (stream) => {
       let chosen = stream;
@@ -82,14 +75,50 @@ export async function openDoor(dir: string): Promise<Door | null> {
       const choose = async function* (): AsyncGenerator<Uint8Array> {
         const words = stream.input[Symbol.asyncIterator]();
         const first = await words.next();
-        taken = !first.done && first.value[0] === BY_LINK;
+        taken = !over && admitted !== null && !first.done && first.value[0] === BY_LINK;
         if (taken && admitted) chosen = linked(admitted, stream, words);
         yield* chosen === stream ? after(first, words) : chosen.input;
       };
       return { input: choose(), send: (...parts) => chosen.send(...parts), close: () => chosen.close() };
     },
-    close,
+    close: async () => {
+      close();
+      await stop();
+    },
   };
+}
+
+/**
+ * Listens in a file that may be a former door's, and then is that one's no more. Gives what ends it, which leaves alone a file
+ * that a later door has put there; null where it cannot be done.
+ */
+async function listenAt(file: string, opened: (guest: SocketEnd) => void): Promise<(() => Promise<void>) | null> {
+  // A listener that is stopped removes the name that it was made with, whoever has it by then: this one's is nobody else's.
+  const own = path.join(path.dirname(file), randomBytes(LINK_SOCKET.length / 2).toString("hex"));
+  let listener: { stop(): void } | null = null;
+  let inode: number | null = null;
+  const stop = async (): Promise<void> => {
+    try {
+      // Nothing comes between the look and the removal, and the number is not given again as long as this one listens.
+      if (inode !== null && lstatSync(file).ino === inode) unlinkSync(file);
+    } catch {
+      // Somebody else has removed it.
+    }
+    listener?.stop();
+    await rm(own, { force: true }).catch(() => {});
+  };
+  try {
+    listener = Bun.listen({ unix: own, socket: SocketEnd.handler(opened) });
+    // Its user inside may be any; others on this machine do not get as far as the directory.
+    await chmod(own, 0o666);
+    const { ino } = lstatSync(own);
+    renameSync(own, file);
+    inode = ino;
+    return stop;
+  } catch {
+    await stop();
+    return null;
+  }
 }
 
 /** The stream stays as the line that the helper's life hangs on: nothing is said there any more, and its end is the helper's. */

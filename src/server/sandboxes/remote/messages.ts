@@ -2,6 +2,7 @@
 // may meet an older one's.
 import * as v from "valibot";
 import { EXIT_CODES, RuncodeError, type ErrorCode } from "../../../protocol/errors.ts";
+import { printable } from "../../../protocol/text.ts";
 
 const Port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const Size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
@@ -32,10 +33,13 @@ export const Order = v.variant("order", [
 ]);
 export type Order = v.InferOutput<typeof Order>;
 
+/** A text and a hint of this length fit into a message of the sandbox, whatever JSON makes of them. */
+const LONGEST_TEXT = 4096;
+const Text = v.pipe(v.string(), v.maxLength(LONGEST_TEXT), v.transform(printable));
 const Failure = v.object({
   failed: v.picklist(Object.keys(EXIT_CODES) as ErrorCode[]),
-  message: v.string(),
-  hint: v.optional(v.string()),
+  message: Text,
+  hint: v.optional(Text),
 });
 /** The answer to a request. `port` is a listener's. */
 export const Answer = v.union([v.object({ ready: v.literal(true), port: v.optional(Port, 0) }), Failure]);
@@ -69,5 +73,6 @@ export type Word = v.InferOutput<typeof Word>;
 
 export function failureOf(error: unknown): Answer {
   const known = error instanceof RuncodeError ? error : new RuncodeError("io", String(error));
-  return { failed: known.code, message: known.message, ...(known.hint === undefined ? {} : { hint: known.hint }) };
+  const [message, hint] = [known.message, known.hint].map((text) => text?.slice(0, LONGEST_TEXT));
+  return { failed: known.code, message: message ?? "", ...(hint === undefined ? {} : { hint }) };
 }

@@ -24,9 +24,17 @@ const CLOSE = 6;
 /** Length of what follows, type, channel; then for streams their index. */
 const HEADER = 9;
 const LONGEST = PIECE + 64;
-/** An argv may be as long as the kernel lets it be (2 MiB), and JSON doubles some of it. */
-const LONGEST_MESSAGE = 8 * 1024 * 1024;
+/**
+ * What the end of each side takes. To the sandbox goes an argv, as long as the kernel lets it be (2 MiB), and JSON doubles some
+ * of it; from there come lines.
+ */
+const LONGEST_MESSAGE = [64 * 1024, 8 * 1024 * 1024] as const;
 const MOST_CHANNELS = 4096;
+/**
+ * Frames other than data that wait for the other side to read. Data waits by itself; these are kept, and some are answers to
+ * what the other side sends, so that one who sends without reading would be given all the memory there is. Four for each channel.
+ */
+const MOST_UNREAD = 4 * MOST_CHANNELS;
 const STREAMS = 3;
 
 /** Streams 0 leads from the one who opened the channel, 1 and 2 lead back to it. */
@@ -152,14 +160,17 @@ export class Mux {
   readonly #transport: Transport;
   readonly #accept: (request: unknown, channel: Channel) => void;
   readonly #channels = new Map<number, Channel>();
+  readonly #longest: number;
   #next: number;
   #over = false;
   #busy: Promise<void> | undefined;
+  #unread = 0;
 
-  /** `side` is 0 at one end and 1 at the other, so that both can open channels without asking. */
+  /** `side` is 0 at the server's end and 1 at the sandbox's, so that both can open channels without asking. */
   constructor(transport: Transport, side: 0 | 1, accept: (request: unknown, channel: Channel) => void) {
     this.#transport = transport;
     this.#accept = accept;
+    this.#longest = LONGEST_MESSAGE[side];
     this.#next = side;
     this.closed = this.#read();
   }
@@ -190,6 +201,10 @@ export class Mux {
   /** Sends one frame; a promise when the sender of bulk should wait before the next. */
   frame(type: number, channel: number, ...body: readonly Uint8Array[]): Promise<void> | undefined {
     if (this.#over) return undefined;
+    if (this.#busy && type !== DATA && ++this.#unread > MOST_UNREAD) {
+      this.close();
+      return undefined;
+    }
     const head = Buffer.allocUnsafe(HEADER);
     head.writeUInt32BE(
       body.reduce((sum, { length }) => sum + length, HEADER - 4),
@@ -202,7 +217,9 @@ export class Mux {
       const busy = wait.catch(() => this.close());
       this.#busy = busy;
       void busy.then(() => {
-        if (this.#busy === busy) this.#busy = undefined;
+        if (this.#busy !== busy) return;
+        this.#busy = undefined;
+        this.#unread = 0;
       });
     }
     return this.#busy;
@@ -249,7 +266,7 @@ export class Mux {
     while (!this.#over && bytes.length - at >= HEADER) {
       const size = bytes.readUInt32BE(at);
       const type = bytes.readUInt8(at + 4);
-      if (size < HEADER - 4 || size > (type <= MESSAGE ? LONGEST_MESSAGE : LONGEST)) return -1;
+      if (size < HEADER - 4 || size > (type <= MESSAGE ? this.#longest : LONGEST)) return -1;
       if (bytes.length - at < size + 4) break;
       if (!this.#frame(type, bytes.readUInt32BE(at + 5), bytes.subarray(at + HEADER, at + 4 + size))) return -1;
       at += size + 4;

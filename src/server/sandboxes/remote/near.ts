@@ -23,12 +23,14 @@ export interface Remote {
 
 /** For a helper on a busy machine; one behind a connection that nobody serves any more never answers. */
 const ANSWER_MS = 60_000;
+/** Longer than a kernel tries to connect, about two minutes. */
+const DIAL_MS = 180_000;
 
 /**
  * Greets the far end. Throws RuncodeError `unavailable` when it ends the connection before it has answered, or says nothing for
- * `answerMs`, in which each later request is to be answered as well.
+ * `answerMs`, in which each later request is to be answered as well; one to dial in `dialMs`.
  */
-export async function connectNear(transport: Transport, answerMs = ANSWER_MS): Promise<Remote> {
+export async function connectNear(transport: Transport, answerMs = ANSWER_MS, dialMs = DIAL_MS): Promise<Remote> {
   const listeners = new Map<number, OnConnection>();
   let greet: (word: Extract<Word, { kind: "hello" }>) => void = () => {};
   const greeted = new Promise<Extract<Word, { kind: "hello" }>>((resolve) => (greet = resolve));
@@ -67,7 +69,7 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS): P
     dial: async (target) => {
       // How long a connection may take to come about is the kernel's to say over there.
       const channel = mux.open({ kind: "dial", target } satisfies Request);
-      await portOf(channel, Infinity);
+      await portOf(channel, dialMs);
       return connectionOf(channel, channel.writer(0), channel.reader(1));
     },
     listen: async (target, onConnection) => {
@@ -83,7 +85,8 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS): P
         port,
         close: async () => {
           channel.say({ order: "end" } satisfies Order);
-          await channel.closed;
+          await within(answerMs, channel.closed);
+          channel.close();
         },
       };
     },
@@ -96,7 +99,6 @@ const silent = (): RuncodeError =>
 
 /** Gives null where `promise` takes longer. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
-  if (ms === Infinity) return await promise;
   const late = Promise.withResolvers<null>();
   const timer = setTimeout(() => late.resolve(null), ms);
   return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
@@ -161,5 +163,7 @@ function connectionOf(channel: Channel, stdin: Writable, stdout: Readable): Dupl
   const kill = (): void => {
     if (!stdin.writableFinished || !stdout.readableEnded) channel.close();
   };
+  // Nothing is said in it but what it carries.
+  channel.hear(() => {});
   return new JoinedStreams({ stdin, stdout, kill });
 }

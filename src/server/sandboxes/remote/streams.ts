@@ -1,5 +1,5 @@
 // The two ends of a stream in a channel. A sender has a window that the receiver opens as it reads: whoever does not read
-// stops the one who writes, and costs no more memory than the window, whatever the other channels do.
+// stops the one who writes, and costs the window and what goes with a few thousand pieces of it, whatever the other channels do.
 import { Readable, Writable } from "node:stream";
 
 /** Bytes that may be on the way in one stream. */
@@ -9,6 +9,8 @@ export const PIECE = 64 * 1024;
 const HIGH_WATER = 64 * 1024;
 /** How much larger than a piece the memory may be that waits with it. */
 const MOST_KEPT = 8;
+/** Pieces that wait one by one: each costs some two hundred bytes besides its own. */
+const MOST_PIECES = 1024;
 
 type Done = (error?: Error | null) => void;
 
@@ -120,7 +122,9 @@ export class Outgoing extends Writable {
 export class Incoming extends Readable {
   readonly #credit: (bytes: number) => void;
   readonly #stop: () => void;
-  readonly #queue: Buffer[] = [];
+  #queue: Buffer[] = [];
+  /** Pieces pushed since the reader had taken all, less those that it has taken since. */
+  #pushed = 0;
   #open = WINDOW;
   #owed = 0;
   #wanted = false;
@@ -141,6 +145,7 @@ export class Incoming extends Readable {
     if (this.destroyed) return true;
     // A small part of a large read would keep all of it.
     this.#queue.push(bytes.length * MOST_KEPT < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes);
+    if (this.#queue.length > MOST_PIECES) this.#queue = [Buffer.concat(this.#queue)];
     this.#flow();
     return true;
   }
@@ -157,6 +162,16 @@ export class Incoming extends Readable {
     this.#flow();
   }
 
+  /** What the stream itself keeps is bounded in bytes alone: past so many pieces a reader gets one more for each that it takes. */
+  override read(size?: number): unknown {
+    const taken: unknown = super.read(size);
+    if (size !== 0 && this.#queue.length > 0) {
+      this.#pushed = Math.max(this.#pushed - 1, 0);
+      this.#flow();
+    }
+    return taken;
+  }
+
   override _destroy(error: Error | null, done: Done): void {
     this.#queue.length = 0;
     if (!this.#ended) this.#stop();
@@ -166,8 +181,11 @@ export class Incoming extends Readable {
   #flow(): void {
     if (this.destroyed) return;
     while (this.#wanted) {
+      if (this.readableLength === 0) this.#pushed = 0;
+      if (this.#pushed >= MOST_PIECES) break;
       const piece = this.#queue.shift();
       if (!piece) break;
+      this.#pushed++;
       this.#owed += piece.length;
       this.#wanted = this.push(piece);
     }
