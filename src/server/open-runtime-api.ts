@@ -7,6 +7,7 @@ import { findEngine, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
 import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
+import { createLeftovers } from "./runtime-api/leftovers.ts";
 import { volumePolicy } from "./runtime-api/volumes.ts";
 import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
 import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
@@ -58,11 +59,13 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
     driver,
     close: () => engine.close(),
     serve: async (plane) => {
-      const workspaces = createRuntimeWorkspaces({ engine, driver, plane, clock: io.clock, log: io.log });
+      const leftovers = createLeftovers(engine, io.clock, io.log);
+      const workspaces = createRuntimeWorkspaces({ engine, leftovers, driver, plane, clock: io.clock, log: io.log });
       const host = addressOf(config);
       const outside = !isLoopback(host);
       const api = createRuntimeApi({
         engine,
+        leftovers,
         policy: {
           volumes: volumePolicy(config.volumes, { local: await isLocal() }),
           // What a runtime publishes is reached by whoever reaches this API, and by nobody else.
@@ -96,7 +99,7 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
         notes: [...notesOn(config, base, tls !== null), await engineNote(engine)],
         close: async () => {
           await Promise.all([http.close(), api.close()]);
-          await workspaces.close();
+          await Promise.all([workspaces.close(), leftovers.close()]);
         },
       };
     },
