@@ -22,6 +22,8 @@ export interface RuntimeApiIo {
   readonly clock: Clock;
   readonly version: string;
   readonly log: (line: string) => void;
+  /** Where this server is reached from elsewhere, if that was said. */
+  readonly publicUrl: string | null;
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
 
@@ -44,6 +46,12 @@ export interface RuntimeApiParts {
 }
 
 const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host === "localhost" ? "127.0.0.1" : host);
+
+/** A name or address of the host that callers can use, which a wildcard is not. */
+function reachable(host: string, publicUrl: string | null): string {
+  if (!isWildcard(host)) return host;
+  return publicUrl === null ? "127.0.0.1" : new URL(publicUrl).hostname.replace(/^\[|\]$/g, "");
+}
 
 /** Nothing is opened or asked yet: there may be no engine today. */
 export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
@@ -76,7 +84,7 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
         key: config.key,
         hosts: outside ? null : new Set(["localhost", "127.0.0.1", "[::1]", urlHost(host)]),
         flavor: config.flavor,
-        publishedAt: `http://${urlHost(isWildcard(host) ? "127.0.0.1" : host)}`,
+        publishedAt: `http://${urlHost(reachable(host, io.publicUrl))}`,
         version: io.version,
         clock: io.clock,
         log: io.log,
