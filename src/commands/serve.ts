@@ -32,7 +32,8 @@ export default defineCommand({
     engine: {
       kind: "string",
       placeholder: "URL",
-      summary: "the container engine of the docker driver: unix://, tcp:// or ssh:// (default: as docker finds it)",
+      summary:
+        "the container engine of the docker driver and the runtime API: unix://, tcp:// or ssh:// (default: as docker finds it)",
     },
     image: {
       kind: "string",
@@ -62,7 +63,8 @@ export default defineCommand({
     runtimeApi: {
       kind: "optional",
       placeholder: "HOST:PORT",
-      summary: "serve the runtime API as well, over a container engine (default 127.0.0.1:8090)",
+      summary:
+        "serve the runtime API as well, over a container engine (default: RUNTIME_SERVER_HOST and RUNTIME_SERVER_PORT, else 127.0.0.1:8090)",
     },
     runtimeApiHosted: { kind: "flag", summary: "as the hosted service has it: sessions, url, pod_status" },
     runtimeKeyFile: {

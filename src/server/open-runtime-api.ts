@@ -7,6 +7,7 @@ import { findEngine, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
 import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
+import { createLeftovers } from "./runtime-api/leftovers.ts";
 import { volumePolicy } from "./runtime-api/volumes.ts";
 import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
 import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
@@ -21,6 +22,8 @@ export interface RuntimeApiIo {
   readonly clock: Clock;
   readonly version: string;
   readonly log: (line: string) => void;
+  /** Where this server is reached from elsewhere, if that was said. */
+  readonly publicUrl: string | null;
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
 
@@ -44,6 +47,12 @@ export interface RuntimeApiParts {
 
 const addressOf = ({ address: { host } }: RuntimeApiConfig): string => (host === "localhost" ? "127.0.0.1" : host);
 
+/** A name or address of the host that callers can use, which a wildcard is not. */
+function reachable(host: string, publicUrl: string | null): string {
+  if (!isWildcard(host)) return host;
+  return publicUrl === null ? "127.0.0.1" : new URL(publicUrl).hostname.replace(/^\[|\]$/g, "");
+}
+
 /** Nothing is opened or asked yet: there may be no engine today. */
 export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): RuntimeApiParts {
   const surroundings = { env: process.env, home: homedir() };
@@ -58,11 +67,13 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
     driver,
     close: () => engine.close(),
     serve: async (plane) => {
-      const workspaces = createRuntimeWorkspaces({ engine, driver, plane, clock: io.clock, log: io.log });
+      const leftovers = createLeftovers(engine, io.clock, io.log);
+      const workspaces = createRuntimeWorkspaces({ engine, leftovers, driver, plane, clock: io.clock, log: io.log });
       const host = addressOf(config);
       const outside = !isLoopback(host);
       const api = createRuntimeApi({
         engine,
+        leftovers,
         policy: {
           volumes: volumePolicy(config.volumes, { local: await isLocal() }),
           // What a runtime publishes is reached by whoever reaches this API, and by nobody else.
@@ -73,7 +84,7 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
         key: config.key,
         hosts: outside ? null : new Set(["localhost", "127.0.0.1", "[::1]", urlHost(host)]),
         flavor: config.flavor,
-        publishedAt: `http://${urlHost(isWildcard(host) ? "127.0.0.1" : host)}`,
+        publishedAt: `http://${urlHost(reachable(host, io.publicUrl))}`,
         version: io.version,
         clock: io.clock,
         log: io.log,
@@ -96,7 +107,7 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
         notes: [...notesOn(config, base, tls !== null), await engineNote(engine)],
         close: async () => {
           await Promise.all([http.close(), api.close()]);
-          await workspaces.close();
+          await Promise.all([workspaces.close(), leftovers.close()]);
         },
       };
     },

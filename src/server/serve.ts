@@ -79,6 +79,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
           dataDir: dir.root,
           tls: config.tls,
           engine: config.engine.address,
+          publicUrl: config.publicUrl,
         })
       : null;
     if (runtimes) closers.push(() => runtimes.close());

@@ -3,6 +3,7 @@ import os from "node:os";
 import { systemClock } from "../../src/platform/clock.ts";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { dockerEngine } from "../../src/server/runtime-api/docker-engine.ts";
+import { createLeftovers } from "../../src/server/runtime-api/leftovers.ts";
 import { createRuntimeApi, type RuntimeApi, type RuntimeApiDeps } from "../../src/server/runtime-api/index.ts";
 import { NOBODY } from "../../src/server/runtime-api/runtimes.ts";
 import { volumePolicy } from "../../src/server/runtime-api/volumes.ts";
@@ -28,8 +29,11 @@ export async function testApi(
   const log: string[] = [];
   const mark = `${process.pid}-${Math.random().toString(36).slice(2)}`;
   const { volumes = [], ...deps } = change;
+  const asked = dockerEngine(engine);
+  const leftovers = createLeftovers(asked, systemClock, (line) => log.push(line));
   const api = createRuntimeApi({
-    engine: dockerEngine(engine),
+    engine: asked,
+    leftovers,
     policy: {
       volumes: volumePolicy(volumes, { local: true }),
       publishOn: "127.0.0.1",
@@ -59,6 +63,7 @@ export async function testApi(
       ),
     close: async () => {
       await api.close();
+      await leftovers.close();
       for (const id of await startedBy(engine, mark)) {
         await engine.api
           .getContainer(id)

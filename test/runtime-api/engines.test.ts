@@ -4,6 +4,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { engineProxy } from "../harness/engine-proxy.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
 import type { Answer } from "../server/plane.ts";
 import { TEST_LABEL, testApi, type TestApi } from "./api.ts";
@@ -247,41 +248,55 @@ describeEngines(
       );
     }, 120_000);
 
-    test("a caller who hangs up leaves no container, at whatever moment", async () => {
-      for (const after of [0, 1, 5, 20, 60, 150]) {
-        const name = unique(`gone-${after}`);
-        const caller = new AbortController();
-        const request = new Request("http://127.0.0.1/start", {
-          method: "POST",
-          signal: caller.signal,
-          headers: { host: "127.0.0.1", "content-type": "application/json" },
-          body: JSON.stringify({ image: BUSYBOX, command: SLEEP, name }),
-        });
-        const answer = Promise.resolve(t.app.request(request));
-        await Bun.sleep(after);
-        caller.abort(new Error("hung up"));
-        // One that was quicker than the caller stands; it is not one that was started for nobody.
-        const there = (await answer).status === 201;
-        const found = await inspect(name).then(
-          () => true,
-          () => false,
-        );
-        expect([after, found]).toEqual([after, there]);
-      }
-    }, 60_000);
+    test("the restart policy's count is a text in the contract and a number for the engine", async () => {
+      const { json } = await start({ restart_policy: { Name: "on-failure", MaximumRetryCount: "3" } });
+      expect((await inspect(json.container_id)).HostConfig.RestartPolicy).toEqual({
+        Name: "on-failure",
+        MaximumRetryCount: 3,
+      });
+    });
 
-    test("a published port leads into the runtime, at an address of this machine only", async () => {
+    test.each([
+      [{}, 5],
+      [{ timeout: 2 }, 2],
+    ])("stop %j gives it %i s to end", async (more, seconds) => {
+      const { json } = await start();
+      const proxy = await engineProxy(address);
+      const through = await testApi(proxy.address);
+      try {
+        const asked: string[] = [];
+        proxy.asked = (line) => void asked.push(line);
+        const stop = { runtime_id: json.runtime_id, ...more };
+        expect((await through.ask("POST", "/stop", stop)).status).toBe(200);
+        expect(asked).toContain(`POST /containers/${json.container_id}/stop?t=${seconds}`);
+      } finally {
+        await through.close();
+        await proxy.close();
+      }
+    });
+  },
+);
+
+describeEngines(
+  (kind) => `ports of the runtime API over ${kind}`,
+  (kind, address) => {
+    let t: TestApi;
+    beforeEach(async () => void (t = await testApi(address)));
+    afterEach(() => t.close());
+    const start = (more: object): Promise<Answer> =>
+      t.ask("POST", "/start", { image: BUSYBOX, command: POLITE, ...more });
+
+    test("a port is published at an address of this machine only, where the engine has a network to publish on", async () => {
       const { status, json } = await start({
         command: ["sh", "-c", "while :; do echo hello | nc -l -p 8000; done"],
         ports: [{ container_port: 8000 }, { container_port: 53, protocol: "udp" }],
       });
       expect(status).toBe(201);
-      const networks = await t.engine.api.listNetworks();
-      // An engine that was started without a bridge publishes nothing, and the answer says so.
-      if (!networks.some(({ Driver }) => Driver === "bridge")) return expect(json.ports).toEqual({});
-      expect(Object.keys(json.ports).sort()).toEqual(["53/udp", "8000/tcp"]);
-      const [at] = json.ports["8000/tcp"] as { HostIp: string; HostPort: string }[];
-      expect(at).toEqual({ HostIp: "127.0.0.1", HostPort: expect.stringMatching(/^\d+$/) });
+      const somewhere = [{ HostIp: "127.0.0.1", HostPort: expect.stringMatching(/^\d+$/) as string }];
+      expect(json.ports).toEqual(kind === "docker" ? {} : { "8000/tcp": somewhere, "53/udp": somewhere });
+      // The hardened one's addresses are those of a network of its own, where nothing of ours is.
+      if (kind !== "podman") return;
+      const [at] = json.ports["8000/tcp"] as { HostPort: string }[];
       const heard = (): Promise<string> =>
         new Promise((resolve) => {
           const socket = net.connect(Number(at?.HostPort), "127.0.0.1");
@@ -290,5 +305,45 @@ describeEngines(
         });
       await expect.poll(heard, { timeout: 30_000 }).toBe("hello\n");
     });
+
+    test("one that the image exposes and nobody publishes is no failure, and not told of", async () => {
+      const [repo, tag] = [`localhost/runcode-exposes-${Math.random().toString(36).slice(2)}`, "latest"];
+      const HostConfig = { NetworkMode: "none" };
+      const base = await t.engine.api.createContainer({ Image: BUSYBOX, Cmd: ["true"], HostConfig });
+      try {
+        const made = base.commit({ repo, tag, changes: "EXPOSE 9000" } as never) as unknown as Promise<unknown>;
+        await made;
+        const { status, json } = await start({ image: `${repo}:${tag}` });
+        expect([status, json.ports]).toEqual([201, {}]);
+        const { Config } = await t.engine.api.getContainer(json.container_id).inspect();
+        expect(Config.ExposedPorts).toEqual({ "9000/tcp": {} });
+        await t.engine.api.getContainer(json.container_id).remove({ force: true });
+      } finally {
+        await base.remove({ force: true });
+        await t.engine.api.getImage(`${repo}:${tag}`).remove({ force: true });
+      }
+    });
   },
+  ["podman", "docker", "hardened"],
+);
+
+describeEngines(
+  (kind) => `networks of the runtime API over ${kind}`,
+  (_, address) => {
+    test("the host's is refused by its id as well", async () => {
+      const t = await testApi(address);
+      try {
+        const host = (await t.engine.api.listNetworks()).find(({ Driver }) => Driver === "host");
+        const answer = await t.ask("POST", "/start", { image: BUSYBOX, command: POLITE, network: host?.Id });
+        expect([answer.status, answer.json.detail]).toEqual([
+          400,
+          `Unable to start runtime: network "${host?.Id}" is not a runtime's own`,
+        ]);
+      } finally {
+        await t.close();
+      }
+    });
+  },
+  // Podman's has no id.
+  ["docker"],
 );

@@ -199,6 +199,11 @@ describe("a request that is valid", () => {
     expect((await t.ask("GET", "/list")).status).toBe(503);
   });
 
+  test.each([true, false, "0x50", "8e1", " "])("%j is no port", async (container_port) => {
+    const { status, json } = await t.ask("POST", "/start", { image: "i", ports: [{ container_port }] });
+    expect([status, json.detail[0].loc]).toEqual([422, ["body", "ports", 0, "container_port"]]);
+  });
+
   test("with a port twice is refused before any engine is asked", async () => {
     const ports = [{ container_port: 80 }, { container_port: 80, host_port: 8080, protocol: "tcp" }];
     const answer = await t.ask("POST", "/start", { image: "i", ports });

@@ -178,7 +178,7 @@ describe("runtime commands without a server", () => {
 
 describeEngines(
   (kind) => `the built program over ${kind}`,
-  (_, address) => {
+  (kind, address) => {
     let it: Served;
     let shared: string;
     beforeAll(async () => {
@@ -227,11 +227,19 @@ describeEngines(
       expect((await it.run(["pause", name])).stdout).toBe(`${name} is paused.\n`);
       const twice = await it.run(["pause", name, "--json"]);
       expect([twice.exitCode, twice.json()["error"]]).toEqual([5, "conflict"]);
-      expect((await it.run(["resume", name])).stdout).toBe(`${name} is running.\n`);
+      const resumed = (await it.run(["resume", name, "--json"])).json();
+      expect(resumed).toMatchObject({ runtime_id: name, status: "running" });
       expect((await it.run(["stop", name, "--grace", "3", "--json"])).json()).toMatchObject({ status: "exited" });
       await expect.poll(names, { timeout: 30_000 }).not.toContain(name);
       const gone = await it.run(["stop", name, "--json"]);
       expect([gone.exitCode, gone.json()]).toEqual([3, { error: "not_found", message: `Runtime '${name}' not found` }]);
+    });
+
+    test("-p publishes a port, and says where, on an engine that has a network to publish on", async () => {
+      const name = unique("open");
+      const { stdout } = await it.run(["start", BUSYBOX, "--name", name, "-p", "8000", "--", ...POLITE]);
+      const where = String.raw`127\.0\.0\.1:\d+ is its 8000/tcp\n`;
+      expect(stdout).toMatch(new RegExp(`^${name} is running\\.\n${kind === "docker" ? "" : where}$`));
     });
 
     test("what is not valid is told field by field", async () => {
@@ -280,4 +288,44 @@ describeEngines(
       for (const name of [stays, begun]) await it.run(["stop", name, "--grace", "0"]);
     });
   },
+);
+
+describeEngines(
+  (kind) => `serve --runtime-api-hosted over ${kind}`,
+  (_, address) => {
+    test("serves the hosted contract: a session is started, found at a public address, and stopped", async () => {
+      const words = ["--runtime-api", "0.0.0.0:0", "--runtime-api-hosted", "--public-url", "https://rc.example.org"];
+      const it = await served(words, { DOCKER_HOST: address, RUNCODE_RUNTIME_KEY: KEY });
+      const ask = async (method: string, where: string, body?: object): Promise<{ status: number; json: never }> => {
+        const answer = await fetch(`${it.facts.runtime_api.replace("0.0.0.0", "127.0.0.1")}${where}`, {
+          method,
+          headers: { "content-type": "application/json", "x-api-key": KEY },
+          ...(body ? { body: JSON.stringify(body) } : {}),
+        });
+        return { status: answer.status, json: (await answer.json()) as never };
+      };
+      const session_id = `session-${path.basename(it.home.dir)}`;
+      try {
+        expect((await ask("GET", `/sessions/${session_id}`)).status).toBe(404);
+        const { paths }: { paths: object } = (await ask("GET", "/openapi.json")).json;
+        expect(Object.keys(paths)).toEqual(expect.arrayContaining(["/start", "/sessions/{session_id}"]));
+        const started = await ask("POST", "/start", { image: BUSYBOX, command: POLITE, session_id });
+        expect(started).toEqual({
+          status: 200,
+          json: expect.objectContaining({
+            session_id,
+            status: "running",
+            url: expect.stringMatching(/^http:\/\/rc\.example\.org:\d+$/) as string,
+          }) as object,
+        });
+        expect(await ask("GET", `/sessions/${session_id}`)).toEqual(started);
+        const { runtime_id }: { runtime_id: string } = started.json;
+        expect((await ask("POST", "/stop", { runtime_id })).status).toBe(200);
+        expect((await ask("GET", `/sessions/${session_id}`)).status).toBe(404);
+      } finally {
+        await it.close();
+      }
+    });
+  },
+  ["podman", "hardened"],
 );

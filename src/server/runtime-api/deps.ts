@@ -1,11 +1,13 @@
 // What the runtime API is given.
 import type { Clock } from "../../platform/clock.ts";
 import type { RuntimeEngine } from "./engine.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { RequestPolicy } from "./request.ts";
 import type { RuntimeListener } from "./runtimes.ts";
 
 export interface RuntimeApiDeps {
   readonly engine: RuntimeEngine;
+  readonly leftovers: Leftovers;
   readonly policy: RequestPolicy;
   readonly listener: RuntimeListener;
   /** What callers must send as `X-API-Key`; null lets everybody in who reaches the listener. */

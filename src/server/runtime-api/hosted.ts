@@ -31,16 +31,34 @@ export function hostedRoutes({ engine, policy, publishedAt }: RuntimeApiDeps, ru
   const all = async (): Promise<EngineContainer[]> =>
     (await runtimes.list()).filter(({ labels }) => Object.hasOwn(labels, SESSION_LABEL));
 
-  app.post("/start", async (c) => {
-    const request = await bodyOf(c.req, HostedStartRequest);
+  const start = async (request: HostedStartRequest, signal: AbortSignal): Promise<HostedRuntime> => {
     const there = await ofSession(request.session_id);
     // A session has one runtime: asking again is asking for the same.
-    if (there && ALIVE.includes(there.status)) return c.json(view(there));
+    if (there && ALIVE.includes(there.status)) return view(there);
     if (there) await runtimes.remove(there);
-    const made = await runtimes.start(async () => hostedContainer(request, policy), c.req.raw.signal);
-    if (view(made).url !== "" || !ALIVE.includes(made.status)) return c.json(view(made));
+    const made = await runtimes.start(async () => hostedContainer(request, policy), signal);
+    if (view(made).url !== "" || !ALIVE.includes(made.status)) return view(made);
     await runtimes.remove(made);
     throw new RuntimeRefused("Unable to start runtime: the engine has no network on which to publish its ports");
+  };
+  /** Session → the end of the last start that was asked for. */
+  const starts = new Map<string, Promise<unknown>>();
+  app.post("/start", async (c) => {
+    const request = await bodyOf(c.req, HostedStartRequest);
+    const { signal } = c.req.raw;
+    // One after another: the next finds what this one made, and makes it where this one failed or its caller hung up.
+    const before = starts.get(request.session_id);
+    const turn = (async () => {
+      await before?.catch(() => {});
+      signal.throwIfAborted();
+      return await start(request, signal);
+    })();
+    starts.set(request.session_id, turn);
+    try {
+      return c.json(await turn);
+    } finally {
+      if (starts.get(request.session_id) === turn) starts.delete(request.session_id);
+    }
   });
   app.post("/stop", async (c) => {
     const { runtime_id } = await bodyOf(c.req, HostedActionRequest);

@@ -28,7 +28,7 @@ const DESCRIPTION = "Starts, pauses, resumes and stops containers on this server
 /** Takes what the routes need; gives the whole application. */
 export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   const app = new Hono<RuntimeApiEnv>();
-  const runtimes = createRuntimes(deps.engine, deps.listener);
+  const runtimes = createRuntimes(deps.engine, deps.listener, deps.leftovers);
   const hosted = deps.flavor === "hosted";
   const operations = hosted ? HOSTED_OPERATIONS : PUBLIC_OPERATIONS;
   const document = openApi({

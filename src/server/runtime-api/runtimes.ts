@@ -1,9 +1,10 @@
 // The rules of the runtime API: which container an id means, and what may be done to one in which state. Nothing is kept
-// here: what is true of a runtime is asked of the engine each time, so that a restarted server knows as much as before.
+// here but what failed starts may have left: what is true of a runtime is asked of the engine each time, so that a restarted server knows as much as before.
 import { RuncodeError } from "../../protocol/errors.ts";
 import { RUNTIME_LABEL, STOP_GRACE_SECONDS } from "../../protocol/runtime-api.ts";
 import type { RuntimeActionAnswer, RuntimeActionRequest } from "../../protocol/runtime-api.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
+import type { Leftovers } from "./leftovers.ts";
 
 /** What was asked for cannot be; the message is the whole `detail` of a 400. */
 export class RuntimeRefused extends Error {
@@ -62,7 +63,7 @@ const REF = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const SHARED_NETWORKS = ["host", "ns", "container"];
 const LONGEST_GRACE_SECONDS = 24 * 3600;
 
-export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener): Runtimes {
+export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener, leftovers: Leftovers): Runtimes {
   const closing = new AbortController();
   const starting = new Set<Promise<unknown>>();
   const find = async (ref: string): Promise<EngineContainer> => {
@@ -103,14 +104,16 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
     await checkNetwork(engine, request.network);
     if (!(await engine.hasImage(request.image))) await engine.pull(request.image, signal);
     signal.throwIfAborted();
-    // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
     const { helper, labels } = await listener.prepare(request.image);
-    const id = await engine.create({
-      ...request,
-      ...(helper ? { helper } : {}),
-      labels: { ...request.labels, ...labels },
-    });
+    // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
+    const start = leftovers.begin();
+    let id: string | null = null;
     try {
+      id = await engine.create({
+        ...request,
+        ...(helper ? { helper } : {}),
+        labels: { ...request.labels, ...labels, ...start.label },
+      });
       signal.throwIfAborted();
       await engine.start(id);
       signal.throwIfAborted();
@@ -119,10 +122,12 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener)
       if (!container) throw new RuntimeRefused("Unable to start runtime: it ended at once and was removed");
       await listener.started(container);
       signal.throwIfAborted();
+      start.done();
       return container;
     } catch (error) {
-      // What is left where even that fails is removed at the server's next start.
-      await engine.remove(id).catch(() => {});
+      // An engine that refused to make it has made nothing.
+      if (id === null && error instanceof EngineRefusal) start.done();
+      else await start.takeBack(id);
       throw error;
     }
   };

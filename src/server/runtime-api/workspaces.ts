@@ -5,10 +5,12 @@ import type { RuntimeDriver } from "../sandboxes/docker/runtime.ts";
 import { HELPER_DIR } from "../sandboxes/inside/helper.ts";
 import type { ControlPlane } from "../workspaces/index.ts";
 import type { EngineContainer, RuntimeEngine } from "./engine.ts";
+import { AGAIN_MS, type Leftovers } from "./leftovers.ts";
 import type { RuntimeListener } from "./runtimes.ts";
 
 export interface RuntimeWorkspacesDeps {
   readonly engine: RuntimeEngine;
+  readonly leftovers: Leftovers;
   readonly driver: RuntimeDriver;
   readonly plane: ControlPlane;
   readonly clock: Clock;
@@ -24,16 +26,14 @@ export interface RuntimeWorkspaces extends RuntimeListener {
 /** On containers that have the helper's volume, and so can be connected to. */
 const HELPER_LABEL = "runcode.helper";
 
-/** Before an engine is asked again that did not answer, or whose events broke off. In milliseconds. */
-const AGAIN_MS = [500, 1_000, 2_000, 5_000, 15_000];
-
 export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWorkspaces {
-  const { engine, driver, plane, clock, log } = deps;
+  const { engine, leftovers, driver, plane, clock, log } = deps;
   const began = clock.now();
   const closing = new AbortController();
   /** Containers that end because somebody asked: no failure of theirs. */
   const asked = new Set<string>();
   let watching: Promise<void> | undefined;
+  const waiting = new Set<Promise<void>>();
 
   const note = async (container: EngineContainer): Promise<void> => {
     const { id, name, image, status, labels } = container;
@@ -50,9 +50,23 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
     driver.note(id, { ended: "its container was removed" });
     await plane.workspaces.release(id);
   };
+  /** An engine that does not answer now is looked at anew when it does. */
+  const later = (work: Promise<void>): void => {
+    const settled = work.catch(() => {});
+    waiting.add(settled);
+    void settled.then(() => waiting.delete(settled));
+  };
+  const meet = async (container: EngineContainer): Promise<void> => {
+    // It may fail yet; until then it is nobody's.
+    const over = leftovers.underway(container);
+    if (over) return later(over.then(() => look(container.id)));
+    // Made by a former life of this server, which ended before it could start it: nobody waits for that any more.
+    const abandoned = container.status === "created" && Date.parse(container.created) < began;
+    await (abandoned || leftovers.holds(container) ? engine.remove(container.id) : note(container));
+  };
   const look = async (id: string): Promise<void> => {
     const container = await engine.find(id);
-    await (container ? note(container) : gone(id));
+    await (container ? meet(container) : gone(id));
   };
 
   const sync = async (): Promise<void> => {
@@ -60,11 +74,7 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
     const there = await engine.labelled(label, server);
     const ids = new Set(there.map(({ id }) => id));
     for (const container of plane.workspaces.adopted()) if (!ids.has(container)) await gone(container);
-    for (const container of there) {
-      // Made by a former life of this server, which ended before it could start it: nobody waits for that any more.
-      const abandoned = container.status === "created" && Date.parse(container.created) < began;
-      await (abandoned ? engine.remove(container.id) : note(container));
-    }
+    for (const container of there) await meet(container);
   };
 
   const loop = async (): Promise<void> => {
@@ -107,6 +117,7 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
     close: async () => {
       closing.abort(new Error("closed"));
       await watching;
+      await Promise.all(waiting);
     },
   };
 }
