@@ -1,6 +1,6 @@
 // What holds for containers beyond the common suite: what stays out of them, images of every odd kind, and engines and
 // containers that go away in the middle.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -17,6 +17,21 @@ async function containersOf(engine: Engine, on: Subject, spec?: SandboxSpec): Pr
   const owner = (await Bun.file(path.join(on.dataDir, "engine-owner")).text()).trim();
   const label = [`runcode.server=${owner}`, ...(spec ? [`runcode.workspace=${spec.id}`] : [])];
   return (await engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
+}
+
+/** How many CPUs the kernel lets a process's cgroup have, by cpu.max of version 2 or the quota of version 1. */
+async function cpusOf(pid: number): Promise<number> {
+  const rows = (await readFile(`/proc/${pid}/cgroup`, "utf8")).trim().split("\n");
+  const of = (is: (controllers: string) => boolean): string | undefined =>
+    rows.find((row) => is(row.split(":")[1] ?? ""))?.replace(/^\d+:[^:]*:/, "");
+  const first = of((controllers) => controllers.split(",").includes("cpu"));
+  if (first === undefined) {
+    const [quota, period] = (await readFile(`/sys/fs/cgroup${of((none) => none === "")}/cpu.max`, "utf8")).split(" ");
+    return Number(quota) / Number(period);
+  }
+  const read = async (name: string): Promise<number> =>
+    Number(await readFile(`/sys/fs/cgroup/cpu${first}/cpu.${name}`, "utf8"));
+  return (await read("cfs_quota_us")) / (await read("cfs_period_us"));
 }
 
 const nameOf = (kind: EngineKind) => `docker@${kind}` as const;
@@ -307,6 +322,30 @@ describeEngines(
         expect(exit).toMatchObject({ signal: "KILL" });
         expect(stderr).toContain("memory is used up");
         expect((await run(sandbox, "echo on")).stdout).toBe("on\n");
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("one whose first process the kernel ends for want of memory says that it was the memory", async () => {
+        const { spec, sandbox } = await startOf(DEBIAN, { limits: { memoryBytes: 96 * 1024 * 1024 } });
+        const [id = ""] = await containersOf(engine, on, spec);
+        // The kernel takes the largest; that it is the first process is a workspace that others fill with small ones.
+        const { State } = await engine.api.getContainer(id).inspect();
+        await writeFile(`/proc/${State.Pid}/oom_score_adj`, "1000");
+        const process = await sandbox.exec({ command: ["/usr/bin/python3", "-c", "x = b'x' * 400_000_000"] });
+        process.stdin.end();
+        // Podman 4.3 does not say so of a container on the first version of cgroups: the code alone is told then.
+        const told =
+          kind === "docker" ? /memory was used up \(exit code 137\)/ : /(used up \(|ended with )exit code 137/;
+        expect((await sandbox.ended).reason).toMatch(told);
+        await sandbox.stop({ graceMs: 0 });
+      });
+
+      test("a flavor's CPUs are the kernel's limit, by the engine's word and by the cgroup's", async () => {
+        const { spec, sandbox } = await startOf(BUSYBOX, { limits: { cpus: 0.5 } });
+        const [id = ""] = await containersOf(engine, on, spec);
+        const { HostConfig, State } = await engine.api.getContainer(id).inspect();
+        expect(HostConfig.NanoCpus).toBe(500_000_000);
+        expect(await cpusOf(State.Pid)).toBe(0.5);
         await sandbox.stop({ graceMs: 0 });
       });
 
