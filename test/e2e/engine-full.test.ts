@@ -1,6 +1,6 @@
 // A workspace in a container whose disk is full: what a transfer into it says and leaves.
 import { execa } from "execa";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
@@ -21,10 +21,13 @@ describeEngines(
       const words = ["--engine", own.address, "--image", BUSYBOX, "--engine-network", "none"];
       server = await testServer(["--driver", "docker", ...words]);
       client = await server.client();
-      await client.ok(["create", "box"]);
+      // Its first start makes the home, whose owner on Podman is root of the workspace's own user namespace.
+      await client.ok(["create", "box", "--wait"]);
+      await client.ok(["stop", "box"]);
       const { Volumes } = await engine.api.listVolumes();
       home = Volumes.find(({ Name }) => Name.endsWith("-home"))?.Mountpoint ?? "";
-      await execa("mount", ["-t", "tmpfs", "-o", "size=4m", "none", home]);
+      const { uid, gid } = await stat(home);
+      await execa("mount", ["-t", "tmpfs", "-o", `size=4m,uid=${uid},gid=${gid},mode=755`, "none", home]);
       await client.ok(["start", "box"]);
     });
     afterAll(async () => {
