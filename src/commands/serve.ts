@@ -29,6 +29,11 @@ export default defineCommand({
       summary:
         "namespace, process, docker or several, the default first (default: namespace where it works, else process)",
     },
+    flavors: {
+      kind: "string",
+      placeholder: "FILE",
+      summary: "JSON with the sizes that a workspace may have, in place of default, small, medium and large",
+    },
     engine: {
       kind: "string",
       placeholder: "URL",
@@ -78,7 +83,10 @@ export default defineCommand({
       summary: "a directory below which its callers may mount; may be repeated (default: none)",
     },
     detach: { kind: "flag", summary: "run in the background; returns once both listeners answer" },
-    status: { kind: "flag", summary: "say whether a server runs, and where" },
+    status: {
+      kind: "flag",
+      summary: "say whether a server runs, where, with which drivers and flavors, and which engines answer",
+    },
     stop: { kind: "flag", summary: "stop it: connections drain, sandboxes end, and come back at the next start" },
     reportFd: { kind: "integer", placeholder: "N", min: 3, max: 3, summary: "internal", hidden: true },
   },
@@ -90,6 +98,7 @@ export default defineCommand({
       "for a team",
     ],
     ["runcode serve --driver docker,namespace --image IMAGE", "workspaces in containers, or without on request"],
+    ["runcode serve --flavors sizes.json", "workspaces of your own sizes: docs/drivers.md says what is in the file"],
     ["runcode serve --runtime-api --runtime-volumes /srv/projects", "containers over HTTP, for OpenHands and its like"],
     ["runcode serve --stop", "stop the one that runs in the background"],
   ],
@@ -118,6 +127,7 @@ export default defineCommand({
       const { surveyEngines } = await import("../server/engine/survey.ts");
       const engines = await surveyEngines(engine ?? null, { env: context.env, home: context.paths.home });
       const lines = [`pid ${state.pid} since ${state.since}`, addresses(state), `drivers ${state.drivers.join(", ")}`];
+      lines.push(`flavors ${state.flavors.join(", ")}`);
       const found = engines.map(({ detail }) => `engine ${detail}`);
       return {
         json: { running: true as const, ...facts, engines: [...engines] },

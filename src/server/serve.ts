@@ -25,6 +25,8 @@ export interface ServerFacts {
   /** Opens the pages in a browser, once, within a quarter of an hour. */
   readonly login_url: string;
   readonly drivers: readonly string[];
+  /** What a workspace may be made of, by name. */
+  readonly flavors: readonly string[];
   /** Where the runtime API answers, if it was asked for. */
   readonly runtime_api?: string;
   /** What a person should know of this machine's sandboxes. */
@@ -88,6 +90,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const plane = createControlPlane({
       store,
       drivers,
+      flavors: config.flavors,
       adopting: runtimes?.driver ?? null,
       clock,
       endpoints: () => {
@@ -158,6 +161,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       data_dir: dir.root,
       login_url: `${webBase}/auth/login?code=${plane.accounts.createLoginCode(plane.accounts.owner())}`,
       drivers: drivers.map((driver) => driver.name),
+      flavors: [...config.flavors.keys()],
       ...(runtimeApi ? { runtime_api: runtimeApi.base } : {}),
       notes: [...notes, ...(runtimeApi?.notes ?? [])],
       ...(first ? { owner_token: first.token } : {}),
@@ -171,6 +175,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       ssh: facts.ssh,
       data_dir: facts.data_dir,
       drivers: [...facts.drivers],
+      flavors: [...facts.flavors],
       ...(facts.runtime_api === undefined ? {} : { runtime_api: facts.runtime_api }),
       engine: config.engine.address,
     });

@@ -2,7 +2,7 @@
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../harness/port.ts";
-import { DRIVERS, run, seen, subject, type Subject } from "./subjects.ts";
+import { WITH_STREAM, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
 
 /** A program that answers one connection at a time with what it was sent, in capitals; `where` is a port or a path. */
@@ -21,7 +21,7 @@ while True:
 `;
 const python = "/usr/bin/python3";
 
-describe.each(DRIVERS)("forwards under the %s driver", (name) => {
+describe.each(WITH_STREAM)("forwards under the %s driver", (name) => {
   let on: Subject;
   let sandbox: Sandbox;
   beforeAll(async () => {

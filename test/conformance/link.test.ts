@@ -53,6 +53,13 @@ describeEngines(
       await expect(stat(path.dirname(dir))).rejects.toMatchObject({ code: "ENOENT" });
     });
 
+    test("a data directory whose path is too long for a socket has none, and everything goes over the engine's stream", async () => {
+      const far = await subject(`docker@${kind} without a link`);
+      const sandbox = await far.sandbox();
+      expect(await linked(sandbox)).toBe(false);
+      await far.close();
+    });
+
     test("a helper that was killed is followed by another, which is linked as well", async () => {
       const { sandbox } = await started(BUSYBOX);
       const killed = await run(

@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { buffer, text } from "node:stream/consumers";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DRIVERS, nap, run, seen, subject, type Subject } from "./subjects.ts";
+import { WITH_STREAM, nap, run, seen, subject, type Subject } from "./subjects.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
 
 const LINUX = process.platform === "linux";
@@ -16,7 +16,7 @@ function costs(): { threads: number; descriptors: number } {
   return { threads: readdirSync("/proc/self/task").length, descriptors: readdirSync("/proc/self/fd").length };
 }
 
-describe.each(DRIVERS)("processes under the %s driver", (name) => {
+describe.each(WITH_STREAM)("processes under the %s driver", (name) => {
   let on: Subject;
   let sandbox: Sandbox;
   beforeAll(async () => {

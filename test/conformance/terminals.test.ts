@@ -1,12 +1,12 @@
 // Programs on a pseudo-terminal: size, signals by key, end-of-file, hang-up, and every last byte.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DRIVERS, nap, run, seen, subject, type Subject } from "./subjects.ts";
+import { WITH_STREAM, nap, run, seen, subject, type Subject } from "./subjects.ts";
 import { buffer, text } from "node:stream/consumers";
 import type { Sandbox, SandboxProcess } from "../../src/server/sandboxes/driver.ts";
 
 const pty = { term: "xterm-256color", columns: 101, rows: 37 };
 
-describe.each(DRIVERS)("terminals under the %s driver", (name) => {
+describe.each(WITH_STREAM)("terminals under the %s driver", (name) => {
   let on: Subject;
   let sandbox: Sandbox;
   const exec = async (command: string | null | readonly string[]): Promise<SandboxProcess> =>

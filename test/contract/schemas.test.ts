@@ -120,7 +120,8 @@ describe("the harness fails a run that printed", () => {
 function serving(): string {
   const ssh = { host: "127.0.0.1", port: 1 };
   const bases = { api_base: "http://127.0.0.1:1", web_base: "http://127.0.0.1:1" };
-  return `${JSON.stringify({ pid: 1, ...bases, ssh, data_dir: "/d", drivers: [], login_url: "http://x", notes: [] })}\n`;
+  const facts = { ssh, data_dir: "/d", drivers: [], flavors: [], login_url: "http://x", notes: [] };
+  return `${JSON.stringify({ pid: 1, ...bases, ...facts })}\n`;
 }
 
 test("a handler that gives another document than its schema does not compile", () => {

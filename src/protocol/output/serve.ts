@@ -9,6 +9,7 @@ const addresses = {
   ssh: v.object({ host: text("the gateway's name or address"), port: port("its port") }),
   data_dir,
   drivers: texts("sandbox drivers that are offered, the default first"),
+  flavors: texts("sizes that a workspace may have"),
   runtime_api: v.exactOptional(text("address of the runtime API, where it is served")),
 };
 

@@ -4,8 +4,10 @@ import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import { DRIVERS } from "../sandboxes/index.ts";
+import type { Flavors } from "../workspaces/flavors.ts";
 import { isLoopback, isWildcard, parseAddress, type Address } from "./address.ts";
 import { checkEngine, engineWords, type EngineConfig, type EngineFlags } from "./engine.ts";
+import { flavorsIn } from "./flavors.ts";
 import { checkRuntimeApi, runtimeApiWords, type RuntimeApiConfig, type RuntimeApiFlags } from "./runtime-api.ts";
 
 export { isLoopback, isWildcard, urlHost, type Address } from "./address.ts";
@@ -18,6 +20,7 @@ export interface ServeFlags extends EngineFlags, RuntimeApiFlags {
   readonly publicUrl?: string | undefined;
   readonly sshPublic?: string | undefined;
   readonly driver?: string | undefined;
+  readonly flavors?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly behindProxy?: boolean;
@@ -34,6 +37,8 @@ export interface ServeConfig {
   readonly sshPublic: Address | null;
   /** The default first; none means the most isolated one that works. */
   readonly drivers: readonly string[];
+  /** What a workspace may be made of. */
+  readonly flavors: Flavors;
   /** What the docker driver is told; of no matter where it is not used. */
   readonly engine: EngineConfig;
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -45,7 +50,7 @@ export interface ServeConfig {
 const DEFAULT_HTTP = "127.0.0.1:7070";
 const DEFAULT_SSH = "127.0.0.1:7022";
 
-/** Throws RuncodeError `usage`, `io` for a certificate that cannot be read, `insecure_base`, and `config_invalid` for the runtime API's key. */
+/** Throws RuncodeError `usage`, `io` for a file that cannot be read, `insecure_base`, and `config_invalid` for flavors and the runtime API's key. */
 export async function checkFlags(
   flags: ServeFlags,
   cwd: string,
@@ -77,6 +82,7 @@ export async function checkFlags(
     publicUrl,
     sshPublic: flags.sshPublic === undefined ? null : parseAddress(flags.sshPublic, "--ssh-public", 1),
     drivers: flags.driver === undefined ? [] : parseDrivers(flags.driver),
+    flavors: await flavorsIn(flags.flavors === undefined ? null : file(flags.flavors)),
     engine: await checkEngine(flags, cwd),
     tls:
       tlsCert === undefined || tlsKey === undefined
@@ -127,6 +133,7 @@ export function serveWords(config: ServeConfig, flags: ServeFlags, cwd: string):
   add("--public-url", flags.publicUrl);
   add("--ssh-public", flags.sshPublic);
   add("--driver", flags.driver);
+  add("--flavors", flags.flavors && path.resolve(cwd, flags.flavors));
   words.push(...engineWords(config.engine));
   add("--tls-cert", flags.tlsCert && path.resolve(cwd, flags.tlsCert));
   add("--tls-key", flags.tlsKey && path.resolve(cwd, flags.tlsKey));

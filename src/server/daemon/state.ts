@@ -20,6 +20,8 @@ const ServerState = v.object({
   ssh: v.object({ host: v.string(), port: v.number() }),
   data_dir: v.string(),
   drivers: v.array(v.string()),
+  /** A server of an earlier version did not say. */
+  flavors: v.optional(v.array(v.string()), []),
   runtime_api: v.exactOptional(v.string()),
   /** As `--engine` said it. */
   engine: v.exactOptional(v.nullable(v.string())),

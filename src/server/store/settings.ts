@@ -5,25 +5,8 @@ import * as v from "valibot";
 import { CAPABILITIES, SESSION_TTL_SECONDS } from "../../protocol/api.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
-const MiB = 1024 * 1024;
-
-const Flavor = v.strictObject({
-  memoryBytes: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(16 * MiB))),
-  processes: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-  cpus: v.exactOptional(v.pipe(v.number(), v.minValue(0.01))),
-  gpus: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(-1))),
-});
-
 /** Setting → what it may be, and its default. */
 const SETTINGS = {
-  /** Flavor name → the limits of a sandbox of that flavor. `default` must be there. */
-  flavors: v.optional(v.intersect([v.object({ default: Flavor }), v.record(v.string(), Flavor)]), {
-    // Room for everything but a fork bomb, which would take the host with it.
-    default: { processes: 4096 },
-    small: { memoryBytes: 512 * MiB, processes: 256, cpus: 0.5 },
-    medium: { memoryBytes: 2048 * MiB, processes: 1024, cpus: 1 },
-    large: { memoryBytes: 8192 * MiB, processes: 4096, cpus: 4 },
-  }),
   /** The longest a session's key may live, in seconds. */
   session_max_ttl: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400)), SESSION_TTL_SECONDS),
   /** What a session's key may do. Agent forwarding is off unless it is named here. */

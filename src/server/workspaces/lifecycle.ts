@@ -7,6 +7,7 @@ import type { Driver, Limits, Sandbox, SandboxSpec } from "../sandboxes/driver.t
 import type { Account } from "../store/accounts.ts";
 import type { WorkspaceRow } from "../store/workspaces.ts";
 import type { ControlPlaneDeps } from "./deps.ts";
+import { BUILT_IN_FLAVORS } from "./flavors.ts";
 import { createMachine, type Machine, type StartChoice } from "./machine.ts";
 import { suggestTitles } from "./titles.ts";
 
@@ -87,6 +88,7 @@ export function createLifecycle({
   store,
   drivers,
   adopting = null,
+  flavors = BUILT_IN_FLAVORS,
   clock,
   endpoints,
   log,
@@ -112,8 +114,12 @@ export function createLifecycle({
           ? `this server runs without the driver ${row.driver}; start it with --driver ${drivers[0].name},${row.driver}`
           : "it is a runtime, and this server runs without --runtime-api",
       spec: () => {
-        const limits = store.settings.get("flavors")[row.flavor];
-        if (!limits) throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`);
+        const limits = flavors.get(row.flavor);
+        if (!limits) {
+          throw new RuncodeError("start_failed", `this server has no flavor ${row.flavor} any more`, {
+            hint: "put it into the file of serve --flavors again, or make the workspace anew",
+          });
+        }
         return specOf(row, limits);
       },
       record: (desired, problem) => store.workspaces.want(row.id, desired, problem),
@@ -191,9 +197,9 @@ export function createLifecycle({
         throw new RuncodeError("bad_request", `this server has no driver ${name}; ${hint}`);
       }
       const flavor = request.flavor ?? "default";
-      const flavors = store.settings.get("flavors");
-      if (!Object.hasOwn(flavors, flavor)) {
-        const hint = `choose one of: ${Object.keys(flavors).join(", ")}`;
+      const limits = flavors.get(flavor);
+      if (!limits) {
+        const hint = `choose one of: ${[...flavors.keys()].join(", ")}`;
         throw new RuncodeError("bad_request", `this server has no flavor ${flavor}; ${hint}`);
       }
       if (request.image !== undefined && driver.isolation !== "container") {
@@ -215,7 +221,7 @@ export function createLifecycle({
         request.title,
       );
       try {
-        await driver.create(specOf(row, flavors[flavor] ?? {}));
+        await driver.create(specOf(row, limits));
       } catch (error) {
         store.workspaces.delete(row.id);
         const reason = error instanceof Error ? error.message : String(error);

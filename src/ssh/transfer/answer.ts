@@ -89,9 +89,18 @@ function remoteIo(detail: string, shown: string): RuncodeError {
   return new RuncodeError("io", `${shown}: ${said}`);
 }
 
-/** A script that ended without an answer: the connection died, or `sh` is not what it should be. */
+/** A script that ended without an answer: there is no shell, the connection died, or `sh` is not what it should be. */
 export function noAnswer({ code, stderr, refusal }: RemoteEnd, shown: string): RuncodeError {
   if (refusal !== null) return refusalError(`${shown} was not transferred`, refusal);
+  const [, shell, why] = /^runcode: (\S+): (not found|permission denied)$/m.exec(stderr) ?? [];
+  if ((code === 127 || code === 126) && shell !== undefined)
+    return new RuncodeError(
+      "io",
+      `${shown} was not transferred: on the workspace ${printable(shell)} is ${why === "not found" ? "not there" : "not to be run"}`,
+      {
+        hint: "its image has no shell, which put, get and exec need; sftp, ssh -L and runcode create -- PROGRAM do without",
+      },
+    );
   const cause = classifyFailure(stderr, code);
   const said = printable(stderr.trim().split("\n").at(-1) ?? "").slice(0, 300);
   return new RuncodeError("ssh_failed", `the connection broke while ${shown} was under way${said ? `: ${said}` : ""}`, {
