@@ -44,6 +44,56 @@ describe("a workspace", () => {
     expect(t.store.workspaces.get(id)?.desired).toBe("stopped");
   });
 
+  test("that is stopped while it starts and started again at once is started anew, and each is told what became of its wish", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: gate.wrap });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    gate.go();
+    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "done"]);
+    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "running", problem: null });
+    expect([gate.starts, t.store.workspaces.get(id)?.desired]).toEqual([2, "running"]);
+  });
+
+  test("whose second start fails leaves the failure to whoever wanted that one", async () => {
+    const gate = gated();
+    const t = await plane({
+      wrap: (driver) => {
+        const slow = gate.wrap(driver);
+        const start: typeof slow.start = async (spec, options) => {
+          const sandbox = await slow.start(spec, options);
+          await sandbox.stop();
+          throw new RuncodeError("start_failed", "no room in the inn");
+        };
+        return { ...slow, start };
+      },
+    });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    gate.go();
+    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "start_failed"]);
+    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "error", problem: "no room in the inn" });
+  });
+
+  test("that outlives the server is not started anew by a server that ends while it starts", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: (driver) => ({ ...gate.wrap(driver), outlivesServer: true }) });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const closed = t.plane.workspaces.close();
+    gate.go();
+    await closed;
+    expect([await started, gate.starts]).toEqual(["unavailable", 1]);
+    expect(t.store.workspaces.get(id)?.desired).toBe("running");
+  });
+
   test("ends as the last of many contrary wishes wants it", async () => {
     const t = await plane();
     const { id } = await t.plane.workspaces.create(t.account, {});
