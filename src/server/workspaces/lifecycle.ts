@@ -268,9 +268,10 @@ export function createLifecycle({
       return () => void listeners.delete(listener);
     },
     recover: async () => {
-      const known = new Set(store.workspaces.all().map((row) => row.id));
+      // Asked anew each time: workspaces are made while this runs, and each has its row before anything else.
+      const isKnown = (id: number): boolean => store.workspaces.get(id) !== null;
       for (const driver of drivers)
-        await driver.reconcile?.(known).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
+        await driver.reconcile?.(isKnown).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
       const queue = store.workspaces.all().values();
       const worker = async (): Promise<void> => {
         for (const row of queue) {
