@@ -94,6 +94,58 @@ describe("a workspace", () => {
     expect(t.store.workspaces.get(id)?.desired).toBe("running");
   });
 
+  test("whose command ends at once while its engine is away can be stopped, and is ended when the engine is back", async () => {
+    let away = true;
+    let sandbox: Sandbox | undefined;
+    const tried = Promise.withResolvers<void>();
+    const t = await plane({
+      wrap: altered((driver) => ({
+        start: async (spec, options) => {
+          const made = (sandbox = await driver.start(spec, options));
+          const stop = made.stop.bind(made);
+          made.stop = async (how) => {
+            tried.resolve();
+            if (away) throw new RuncodeError("unavailable", "the engine does not answer");
+            await stop(how);
+          };
+          return made;
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { command: "exit 7" });
+    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    await tried.promise;
+    expect(await codeOf(t.plane.workspaces.stop(t.account, id))).toBe("done");
+    expect(await started).toBe("conflict");
+    away = false;
+    expect(await sandbox?.ended).toHaveProperty("reason");
+  });
+
+  test("that does not stop keeps its server from ending for a bounded time, and the log says which one it was", async () => {
+    const gate = Promise.withResolvers<void>();
+    let sandbox: Sandbox | undefined;
+    const t = await plane({
+      wrap: altered((driver) => ({
+        start: async (spec, options) => {
+          const made = (sandbox = await driver.start(spec, options));
+          const stop = made.stop.bind(made);
+          made.stop = async (how) => {
+            await gate.promise;
+            await stop(how);
+          };
+          return made;
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { title: "w" });
+    await t.plane.workspaces.start(t.account, id);
+    t.clock.sleep = async () => {};
+    await t.plane.workspaces.close();
+    expect(t.log.at(-1)).toMatch(/^workspace w: has not stopped in \d+ s/);
+    gate.resolve();
+    await sandbox?.ended;
+  });
+
   test("ends as the last of many contrary wishes wants it", async () => {
     const t = await plane();
     const { id } = await t.plane.workspaces.create(t.account, {});

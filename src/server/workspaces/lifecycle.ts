@@ -82,6 +82,8 @@ export interface Lifecycle {
 
 /** How many workspaces are brought back at once after a start of the server. */
 const RECOVER_AT_ONCE = 8;
+/** How long a server that ends waits for its sandboxes, in milliseconds; what is left is cleared up at its next start. */
+const CLOSE_MS = 30_000;
 
 export function createLifecycle({
   store,
@@ -291,7 +293,19 @@ export function createLifecycle({
     },
     close: async () => {
       closing = true;
-      await Promise.all([...machines.values()].map((machine) => machine.halt()));
+      const late = new Set(machines.keys());
+      const halts = [...machines].map(async ([id, machine]) => {
+        await machine.halt();
+        late.delete(id);
+      });
+      const enough = new AbortController();
+      const bound = clock.sleep(CLOSE_MS, enough.signal).catch(() => {});
+      await Promise.race([Promise.all(halts), bound]);
+      enough.abort();
+      for (const id of late)
+        log(
+          `workspace ${store.workspaces.get(id)?.title}: has not stopped in ${CLOSE_MS / 1000} s, and is left to the next start`,
+        );
       await Promise.all([...drivers, ...(adopting ? [adopting] : [])].map((driver) => driver.close()));
     },
   };
