@@ -146,6 +146,22 @@ describe("a workspace", () => {
     await sandbox?.ended;
   });
 
+  test("tells what an engine said on one line, of a bounded length, and without control characters", async () => {
+    const t = await plane({
+      wrap: altered(() => ({
+        start: async () => {
+          throw new RuncodeError("start_failed", `bad\n2030 forged\u001b[2J ${"x".repeat(5000)}`);
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { title: "w" });
+    expect(await codeOf(t.plane.workspaces.start(t.account, id))).toBe("start_failed");
+    const { problem } = t.plane.workspaces.get(t.account, id);
+    expect(problem).toMatch(/^bad \| 2030 forged\[2J x+$/);
+    expect(problem?.length).toBe(2000);
+    expect(t.log.at(-1)).toBe(`workspace w: error: ${problem}`);
+  });
+
   test("ends as the last of many contrary wishes wants it", async () => {
     const t = await plane();
     const { id } = await t.plane.workspaces.create(t.account, {});

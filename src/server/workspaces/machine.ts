@@ -2,6 +2,7 @@
 // any number of calls at once are one piece of work, a stop overtakes a start that has not finished, and no two drivers'
 // calls for one workspace ever run side by side.
 import { RuncodeError } from "../../protocol/errors.ts";
+import { oneLine } from "../../protocol/text.ts";
 import type { WorkspaceState } from "../../protocol/workspace.ts";
 import type { Driver, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
 import { CommandEnded, startWorkspace } from "../sandboxes/workspace.ts";
@@ -49,8 +50,8 @@ export interface Machine {
 }
 
 const reasonOf = (error: unknown): string => {
-  if (error instanceof RuncodeError && error.hint !== undefined) return `${error.message} (${error.hint})`;
-  return error instanceof Error ? error.message : String(error);
+  const message = oneLine(error instanceof Error ? error.message : String(error));
+  return error instanceof RuncodeError && error.hint !== undefined ? `${message} (${error.hint})` : message;
 };
 
 export function createMachine(deps: MachineDeps): Machine {
