@@ -1,6 +1,7 @@
 // `runcode serve`: the control plane and the gateway, in this very binary. The one command that reaches the server half.
 import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
+import { oneLine } from "../protocol/text.ts";
 import type { ServeConfig, ServeFlags } from "../server/daemon/options.ts";
 import type { ServeIo, ServerFacts } from "../server/serve.ts";
 
@@ -188,7 +189,7 @@ async function runDetached(flags: ServeFlags, fd: number, context: Context): Pro
 
 async function ioOf(context: Context, log: (line: string) => void): Promise<ServeIo> {
   const { VERSION } = await import("../version.ts");
-  return { clock: context.clock, version: VERSION, self: context.self, log };
+  return { clock: context.clock, version: VERSION, self: context.self, log: (line) => log(oneLine(line)) };
 }
 
 function untilSignal(context: Context): Promise<void> {

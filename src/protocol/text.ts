@@ -12,3 +12,10 @@ export function printable(text: string): string {
 export function printableLines(text: string): string {
   return text.replace(HOSTILE, (char) => (char === "\n" || char === "\t" ? char : ""));
 }
+
+const LINE_LENGTH = 2000;
+
+/** Takes any text; gives it on one line, its line ends as ` | `, without control characters, 2000 characters at most. */
+export function oneLine(text: string): string {
+  return printable(text.trim().replace(/\s*[\r\n]+\s*/g, " | ")).slice(0, LINE_LENGTH);
+}

@@ -491,9 +491,9 @@ describeEngines(
           HostConfig: { NetworkMode: "none" },
         });
         const next = await driverOn(nameOf(kind), on.dataDir);
-        await next.reconcile?.(new Set([spec.id]));
+        await next.reconcile?.((id) => id === spec.id);
         expect(await containersOf(engine, on, spec)).toHaveLength(1);
-        await next.reconcile?.(new Set());
+        await next.reconcile?.(() => false);
         expect(await containersOf(engine, on, spec)).toEqual([]);
         expect((await sandbox.ended).reason).toMatch(/removed|ended/);
         expect((await stranger.inspect()).Id).toBe(stranger.id);

@@ -125,13 +125,13 @@ describeEngines(
         await on.own.start();
 
         const next = on.life();
-        await next.reconcile(new Set([spec.id]));
+        await next.reconcile((id) => id === spec.id);
         await next.recover(spec);
         expect((await on.left()).filter((name) => !name.endsWith("-1-home"))).toEqual([]);
         const sandbox = await next.start(spec);
         expect((await run(sandbox, "echo works")).stdout).toBe("works\n");
         await sandbox.stop({ graceMs: 0 });
-        await next.reconcile(new Set());
+        await next.reconcile(() => false);
         await next.forget();
         expect(await on.left()).toEqual([]);
       },

@@ -44,6 +44,124 @@ describe("a workspace", () => {
     expect(t.store.workspaces.get(id)?.desired).toBe("stopped");
   });
 
+  test("that is stopped while it starts and started again at once is started anew, and each is told what became of its wish", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: gate.wrap });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    gate.go();
+    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "done"]);
+    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "running", problem: null });
+    expect([gate.starts, t.store.workspaces.get(id)?.desired]).toEqual([2, "running"]);
+  });
+
+  test("whose second start fails leaves the failure to whoever wanted that one", async () => {
+    const gate = gated();
+    const t = await plane({
+      wrap: (driver) => {
+        const slow = gate.wrap(driver);
+        const start: typeof slow.start = async (spec, options) => {
+          const sandbox = await slow.start(spec, options);
+          await sandbox.stop();
+          throw new RuncodeError("start_failed", "no room in the inn");
+        };
+        return { ...slow, start };
+      },
+    });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    gate.go();
+    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "start_failed"]);
+    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "error", problem: "no room in the inn" });
+  });
+
+  test("that outlives the server is not started anew by a server that ends while it starts", async () => {
+    const gate = gated();
+    const t = await plane({ wrap: (driver) => ({ ...gate.wrap(driver), outlivesServer: true }) });
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    await gate.begun;
+    const closed = t.plane.workspaces.close();
+    gate.go();
+    await closed;
+    expect([await started, gate.starts]).toEqual(["unavailable", 1]);
+    expect(t.store.workspaces.get(id)?.desired).toBe("running");
+  });
+
+  test("whose command ends at once while its engine is away can be stopped, and is ended when the engine is back", async () => {
+    let away = true;
+    let sandbox: Sandbox | undefined;
+    const tried = Promise.withResolvers<void>();
+    const t = await plane({
+      wrap: altered((driver) => ({
+        start: async (spec, options) => {
+          const made = (sandbox = await driver.start(spec, options));
+          const stop = made.stop.bind(made);
+          made.stop = async (how) => {
+            tried.resolve();
+            if (away) throw new RuncodeError("unavailable", "the engine does not answer");
+            await stop(how);
+          };
+          return made;
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { command: "exit 7" });
+    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    await tried.promise;
+    expect(await codeOf(t.plane.workspaces.stop(t.account, id))).toBe("done");
+    expect(await started).toBe("conflict");
+    away = false;
+    expect(await sandbox?.ended).toHaveProperty("reason");
+  });
+
+  test("that does not stop keeps its server from ending for a bounded time, and the log says which one it was", async () => {
+    const gate = Promise.withResolvers<void>();
+    let sandbox: Sandbox | undefined;
+    const t = await plane({
+      wrap: altered((driver) => ({
+        start: async (spec, options) => {
+          const made = (sandbox = await driver.start(spec, options));
+          const stop = made.stop.bind(made);
+          made.stop = async (how) => {
+            await gate.promise;
+            await stop(how);
+          };
+          return made;
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { title: "w" });
+    await t.plane.workspaces.start(t.account, id);
+    t.clock.sleep = async () => {};
+    await t.plane.workspaces.close();
+    expect(t.log.at(-1)).toMatch(/^workspace w: has not stopped in \d+ s/);
+    gate.resolve();
+    await sandbox?.ended;
+  });
+
+  test("tells what an engine said on one line, of a bounded length, and without control characters", async () => {
+    const t = await plane({
+      wrap: altered(() => ({
+        start: async () => {
+          throw new RuncodeError("start_failed", `bad\n2030 forged\u001b[2J ${"x".repeat(5000)}`);
+        },
+      })),
+    });
+    const { id } = await t.plane.workspaces.create(t.account, { title: "w" });
+    expect(await codeOf(t.plane.workspaces.start(t.account, id))).toBe("start_failed");
+    const { problem } = t.plane.workspaces.get(t.account, id);
+    expect(problem).toMatch(/^bad \| 2030 forged\[2J x+$/);
+    expect(problem?.length).toBe(2000);
+    expect(t.log.at(-1)).toBe(`workspace w: error: ${problem}`);
+  });
+
   test("ends as the last of many contrary wishes wants it", async () => {
     const t = await plane();
     const { id } = await t.plane.workspaces.create(t.account, {});

@@ -64,6 +64,28 @@ describe("a server that starts again", () => {
     await expect(stat(path.join(dir, "workspaces", String(id)))).rejects.toThrow("ENOENT");
   });
 
+  test("knows, while it removes what nobody has any more, the workspaces that are made meanwhile", async () => {
+    const { live } = await lives();
+    const began = Promise.withResolvers<(id: number) => boolean>();
+    const gate = Promise.withResolvers<void>();
+    const t = await live({
+      wrap: altered(() => ({
+        reconcile: async (isKnown) => {
+          began.resolve(isKnown);
+          await gate.promise;
+        },
+      })),
+    });
+    const recovery = t.plane.workspaces.recover();
+    const isKnown = await began.promise;
+    const { id } = await t.plane.workspaces.create(t.account, {});
+    await t.plane.workspaces.start(t.account, id);
+    expect([isKnown(id), isKnown(id + 1)]).toEqual([true, false]);
+    gate.resolve();
+    await recovery;
+    expect(t.plane.workspaces.get(t.account, id).state).toBe("running");
+  });
+
   test("tries again, at its next start, what it could not bring back at this one", async () => {
     const { live } = await lives();
     const first = await live();

@@ -32,13 +32,19 @@ describe("a seccomp profile", () => {
     expect(engineWords(config)).toEqual(["--seccomp", path.join(dir, "p.json")]);
   });
 
-  test.each(["", "null", "{}", "[]", '{"defaultAction":"SCMP_ACT_ALLOW"}'])(
-    "is not %j: everything would be allowed",
-    async (text) => {
-      await writeFile(path.join(dir, "bad.json"), text);
-      await expect(checkEngine({ seccomp: "bad.json" }, dir)).rejects.toMatchObject({ code: "config_invalid" });
-    },
-  );
+  test.each(["ERRNO", "KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP"])("may refuse by SCMP_ACT_%s", async (action) => {
+    await writeFile(path.join(dir, `${action}.json`), JSON.stringify({ defaultAction: `SCMP_ACT_${action}` }));
+    const { hardening } = await checkEngine({ seccomp: `${action}.json` }, dir);
+    expect(hardening.seccomp?.file).toBe(path.join(dir, `${action}.json`));
+  });
+
+  test.each([
+    ...["", "null", "{}", "[]", '{"defaultAction":["SCMP_ACT_ERRNO"]}', '{"defaultAction":"SCMP_ACT_ALLOW"}'],
+    ...["LOG", "TRACE", "NOTIFY", "ERRNO_", "errno"].map((action) => `{"defaultAction":"SCMP_ACT_${action}"}`),
+  ])("is not %j: everything would be allowed", async (text) => {
+    await writeFile(path.join(dir, "bad.json"), text);
+    await expect(checkEngine({ seccomp: "bad.json" }, dir)).rejects.toMatchObject({ code: "config_invalid" });
+  });
 
   test("that cannot be read is an error, and not the engine's own instead", async () =>
     await expect(checkEngine({ seccomp: "none.json" }, dir)).rejects.toMatchObject({

@@ -46,8 +46,9 @@ async function profile(file: string): Promise<{ file: string; text: string }> {
     throw ioError(`cannot read ${file}`, error);
   });
   const parsed = parseJson(text);
-  // One that allows everything but a few would be looser than the engine's own without anybody's meaning it.
-  if (typeof parsed?.["defaultAction"] !== "string" || parsed["defaultAction"] === "SCMP_ACT_ALLOW")
+  // One that allows everything but a few, logged or not, would be looser than the engine's own without anybody's meaning it.
+  const action = parsed?.["defaultAction"];
+  if (typeof action !== "string" || !/^SCMP_ACT_(ERRNO|KILL(_PROCESS|_THREAD)?|TRAP)$/.test(action))
     throw new RuncodeError("config_invalid", `${file} is no seccomp profile whose defaultAction refuses`, {
       hint: "start from the engine's own: https://docs.docker.com/engine/security/seccomp",
     });

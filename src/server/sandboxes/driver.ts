@@ -62,8 +62,11 @@ export interface Driver {
    * where the engine keeps sandboxes of its own.
    */
   recover(spec: SandboxSpec): Promise<Sandbox | null>;
-  /** At the server's start, before any recovery: removes what it has left of workspaces that are none of these any more. */
-  reconcile?(known: ReadonlySet<number>): Promise<void>;
+  /**
+   * At the server's start, before any recovery: removes what it has left of workspaces that are none any more. `isKnown` is
+   * asked of each find at the time it is found, since workspaces are made meanwhile.
+   */
+  reconcile?(isKnown: (id: number) => boolean): Promise<void>;
   /** Removes every trace of the workspace, its files included; it is stopped by then. Idempotent. */
   delete(spec: SandboxSpec): Promise<void>;
   /** Lets go of what the driver itself holds open; sandboxes were stopped before. */

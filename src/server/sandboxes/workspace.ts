@@ -37,7 +37,8 @@ export interface WorkspaceStart extends StartOptions {
 /**
  * Starts a workspace. Its command runs in the project directory (the home where there is none), with nothing to read; when it
  * ends, so does the sandbox.
- * Throws what `Driver.start` throws, and CommandEnded; nothing is left running then.
+ * Throws what `Driver.start` throws, and CommandEnded; nothing is left running then, but for a sandbox whose engine does not
+ * answer, which is ended as soon as it does.
  */
 export async function startWorkspace(
   driver: Driver,
@@ -50,20 +51,33 @@ export async function startWorkspace(
   if (command === undefined && Object.keys(environment).length === 0) return bare;
   const sandbox = withEnvironment(bare, environment);
   if (command === undefined) return sandbox;
+  let led: Sandbox;
+  let over: unknown;
   try {
     const process = await sandbox.exec({ command, cwd: sandbox.workdir }).catch((error: unknown) => {
       // What its owner did to the project directory must not keep the workspace from starting.
       if (!(error instanceof RuncodeError) || error.code !== "not_found") throw error;
       return sandbox.exec({ command });
     });
-    const led = ledBy(sandbox, new Command(process, Object.values(environment)));
-    const over = await Promise.race([process.exited, bare.ended, systemClock.sleep(STARTED_MS, options.signal)]);
-    if (over) throw new CommandEnded(await led.ended);
-    return led;
+    led = ledBy(sandbox, new Command(process, Object.values(environment)));
+    over = await Promise.race([process.exited, bare.ended, systemClock.sleep(STARTED_MS, options.signal)]);
   } catch (error) {
     await bare.stop({ graceMs: 0 }).catch(() => {});
     throw error;
   }
+  if (!over) return led;
+  // Whoever calls it off need not wait for an engine that is away: what is left is ended once that is back.
+  const ending = await unlessAborted(led.ended, options.signal);
+  await bare.stop({ graceMs: 0 }).catch(() => {});
+  throw new CommandEnded(ending);
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  signal?.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal?.reason as Error);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return await Promise.race([work, aborted.promise]).finally(() => signal?.removeEventListener("abort", onAbort));
 }
 
 function withEnvironment(sandbox: Sandbox, environment: Readonly<Record<string, string>>): Sandbox {

@@ -83,6 +83,8 @@ export interface Lifecycle {
 
 /** How many workspaces are brought back at once after a start of the server. */
 const RECOVER_AT_ONCE = 8;
+/** How long a server that ends waits for its sandboxes, in milliseconds; what is left is cleared up at its next start. */
+const CLOSE_MS = 30_000;
 
 export function createLifecycle({
   store,
@@ -274,9 +276,10 @@ export function createLifecycle({
       return () => void listeners.delete(listener);
     },
     recover: async () => {
-      const known = new Set(store.workspaces.all().map((row) => row.id));
+      // Asked anew each time: workspaces are made while this runs, and each has its row before anything else.
+      const isKnown = (id: number): boolean => store.workspaces.get(id) !== null;
       for (const driver of drivers)
-        await driver.reconcile?.(known).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
+        await driver.reconcile?.(isKnown).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
       const queue = store.workspaces.all().values();
       const worker = async (): Promise<void> => {
         for (const row of queue) {
@@ -296,7 +299,19 @@ export function createLifecycle({
     },
     close: async () => {
       closing = true;
-      await Promise.all([...machines.values()].map((machine) => machine.halt()));
+      const late = new Set(machines.keys());
+      const halts = [...machines].map(async ([id, machine]) => {
+        await machine.halt();
+        late.delete(id);
+      });
+      const enough = new AbortController();
+      const bound = clock.sleep(CLOSE_MS, enough.signal).catch(() => {});
+      await Promise.race([Promise.all(halts), bound]);
+      enough.abort();
+      for (const id of late)
+        log(
+          `workspace ${store.workspaces.get(id)?.title}: has not stopped in ${CLOSE_MS / 1000} s, and is left to the next start`,
+        );
       await Promise.all([...drivers, ...(adopting ? [adopting] : [])].map((driver) => driver.close()));
     },
   };

@@ -2,6 +2,7 @@
 // any number of calls at once are one piece of work, a stop overtakes a start that has not finished, and no two drivers'
 // calls for one workspace ever run side by side.
 import { RuncodeError } from "../../protocol/errors.ts";
+import { oneLine } from "../../protocol/text.ts";
 import type { WorkspaceState } from "../../protocol/workspace.ts";
 import type { Driver, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
 import { CommandEnded, startWorkspace } from "../sandboxes/workspace.ts";
@@ -49,13 +50,15 @@ export interface Machine {
 }
 
 const reasonOf = (error: unknown): string => {
-  if (error instanceof RuncodeError && error.hint !== undefined) return `${error.message} (${error.hint})`;
-  return error instanceof Error ? error.message : String(error);
+  const message = oneLine(error instanceof Error ? error.message : String(error));
+  return error instanceof RuncodeError && error.hint !== undefined ? `${message} (${error.hint})` : message;
 };
 
 export function createMachine(deps: MachineDeps): Machine {
   const { driver, title, record, changed } = deps;
   let goal = deps.goal;
+  /** Counts how often another goal was wished for, so that each caller knows whether its own wish was overtaken. */
+  let wish = 0;
   let withoutCommand = false;
   let problem = deps.problem;
   // One that is to be brought back is on its way from the first moment, even while others have their turn before it.
@@ -98,13 +101,14 @@ export function createMachine(deps: MachineDeps): Machine {
   const bringUp = async (afterCrash: boolean): Promise<void> => {
     become("starting");
     starting = new AbortController();
+    const { signal } = starting;
     try {
       if (!driver) throw new RuncodeError("unavailable", deps.missing);
       await driver.create(deps.spec());
-      starting.signal.throwIfAborted();
+      signal.throwIfAborted();
       adopt(
         await startWorkspace(driver, deps.spec(), {
-          signal: starting.signal,
+          signal,
           withoutCommand,
           progress: (line) => {
             if (state === "starting" && line !== progress) become("starting", line);
@@ -113,7 +117,8 @@ export function createMachine(deps: MachineDeps): Machine {
       );
     } catch (error) {
       const output = error instanceof CommandEnded ? error.output : undefined;
-      if (goal === "running") fail(reasonOf(error), { keepGoal: afterCrash, output });
+      // A start that was called off has not failed, whatever is wanted by now.
+      if (goal === "running" && !signal.aborted) fail(reasonOf(error), { keepGoal: afterCrash, output });
       else become("stopped");
     } finally {
       starting = null;
@@ -161,7 +166,7 @@ export function createMachine(deps: MachineDeps): Machine {
         afterCrash = true;
       } else if (sandbox && (goal === "stopped" || state === "error")) {
         if (!(await bringDown(sandbox))) return;
-      } else if (goal === "running" && !sandbox) await bringUp(afterCrash);
+      } else if (goal === "running" && !sandbox && !halted) await bringUp(afterCrash);
       else return;
     }
   };
@@ -172,12 +177,16 @@ export function createMachine(deps: MachineDeps): Machine {
     return work;
   };
 
+  const want = (wanted: "running" | "stopped"): void => {
+    if (goal !== wanted) wish += 1;
+    goal = wanted;
+  };
   const refuseIfGoing = (): void => {
     if (doomed) throw new RuncodeError("not_found", `workspace ${title} is being deleted`);
     if (halted) throw new RuncodeError("unavailable", "the server is shutting down");
   };
   const stopSoon = (): Promise<void> => {
-    goal = "stopped";
+    want("stopped");
     starting?.abort(new RuncodeError("interrupted", "stopped while it was starting"));
     return settle();
   };
@@ -199,12 +208,14 @@ export function createMachine(deps: MachineDeps): Machine {
       refuseIfGoing();
       if (goal !== "running") {
         record("running", null);
-        goal = "running";
+        want("running");
         withoutCommand = choice.withoutCommand ?? false;
       }
+      const mine = wish;
       await settle();
-      if (state === "running") return;
-      if (state === "error") {
+      if (wish === mine && state === "running") return;
+      if (wish === mine && halted) refuseIfGoing();
+      if (wish === mine && state === "error") {
         throw new RuncodeError("start_failed", `workspace ${title} did not start: ${problem ?? "unknown reason"}`);
       }
       throw new RuncodeError("conflict", `workspace ${title} was stopped while it was starting`);
@@ -216,9 +227,12 @@ export function createMachine(deps: MachineDeps): Machine {
       const was = problem;
       problem = null;
       if (state === "error" && !sandbox && recovered) become("stopped");
-      await stopSoon();
+      const settled = stopSoon();
+      const mine = wish;
+      await settled;
       if (state === "stopped") return;
-      if (state === "error") throw new RuncodeError("stop_failed", `workspace ${title}: ${problem ?? was ?? "error"}`);
+      if (wish === mine && state === "error")
+        throw new RuncodeError("stop_failed", `workspace ${title}: ${problem ?? was ?? "error"}`);
       throw new RuncodeError("conflict", `workspace ${title} was started while it was stopping`);
     },
     destroy: () => {

@@ -184,19 +184,19 @@ export class DockerDriver implements Driver {
     }
   }
 
-  /** Removes what this server has on the engine for workspaces that are none of these. */
-  async reconcile(known: ReadonlySet<number>): Promise<void> {
+  /** Removes what this server has on the engine for workspaces that are none any more. */
+  async reconcile(isKnown: (id: number) => boolean): Promise<void> {
     const engine = await this.#engine();
     const mine = labelFilters(labelsOf(await this.#name()));
     const isStray = ({ Labels = {} }: { Labels?: Record<string, string> }): boolean =>
-      Labels[WORKSPACE_LABEL] === undefined ? false : !known.has(Number(Labels[WORKSPACE_LABEL]));
+      Labels[WORKSPACE_LABEL] === undefined ? false : !isKnown(Number(Labels[WORKSPACE_LABEL]));
     try {
       for (const found of await engine.api.listContainers({ all: true, filters: mine }))
         if (isStray(found) || isLeftover(found)) await removeContainer(engine.api.getContainer(found.Id));
       const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
       for (const volume of Volumes ?? [])
         if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
-      await (await this.#networksOn(engine)).reconcile(known);
+      await (await this.#networksOn(engine)).reconcile(isKnown);
     } catch (error) {
       throw engineError(error, "the engine's containers cannot be brought in line", engine.endpoint);
     }

@@ -57,11 +57,11 @@ export class Networks {
     await this.#removeAll(labelsOf(this.#server, workspace), () => true);
   }
 
-  /** Removes the networks of workspaces that are none of these, and all of them where the setting wants none; not those in use. */
-  async reconcile(known: ReadonlySet<number>): Promise<void> {
+  /** Removes the networks of workspaces that are none any more, and all of them where the setting wants none; not those in use. */
+  async reconcile(isKnown: (id: number) => boolean): Promise<void> {
     await this.#removeAll(labelsOf(this.#server), ({ Labels = {} }) => {
       const workspace = Labels[WORKSPACE_LABEL];
-      return this.#asked !== ISOLATED || (workspace !== undefined && !known.has(Number(workspace)));
+      return this.#asked !== ISOLATED || (workspace !== undefined && !isKnown(Number(workspace)));
     });
   }
 
