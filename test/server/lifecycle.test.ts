@@ -219,12 +219,12 @@ describe("a workspace", () => {
     const t = await plane({
       wrap: altered(() => ({
         create: async () => {
-          throw new RuncodeError("io", "the disk is full");
+          throw new RuncodeError("io", "the disk\nis \u001b[2Jfull");
         },
       })),
     });
     const answer = await t.ask("POST", "/api/rc/workspaces", { title: "w" });
-    expect([answer.status, answer.json.message]).toEqual([500, "workspace w could not be made: the disk is full"]);
+    expect([answer.status, answer.json.message]).toEqual([500, "workspace w could not be made: the disk | is [2Jfull"]);
     expect(t.plane.workspaces.list(t.account)).toEqual([]);
   });
 

@@ -2,6 +2,7 @@
 // every way in; a workspace of somebody else is `not_found`, so that ids tell nothing.
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { CreateWorkspaceRequest } from "../../protocol/api.ts";
+import { oneLine } from "../../protocol/text.ts";
 import { TITLE, type WorkspaceState } from "../../protocol/workspace.ts";
 import type { Driver, Limits, Sandbox, SandboxSpec } from "../sandboxes/driver.ts";
 import type { Account } from "../store/accounts.ts";
@@ -226,7 +227,7 @@ export function createLifecycle({
         await driver.create(specOf(row, limits));
       } catch (error) {
         store.workspaces.delete(row.id);
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = oneLine(error instanceof Error ? error.message : String(error));
         throw new RuncodeError("create_failed", `workspace ${row.title} could not be made: ${reason}`, {
           cause: error,
         });
