@@ -73,7 +73,11 @@ async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted
           },
         },
         references: [
-          { name: `${kind} run`, run: () => sh([...cli, "run", "--rm", "--network", "none", BUSYBOX, "true"]) },
+          {
+            name: `${kind} run`,
+            before: () => sh([...cli, "rm", "-f", `${reference}-run`]).catch(() => {}),
+            run: () => sh([...cli, "run", "--name", `${reference}-run`, "--network", "none", BUSYBOX, "true"]),
+          },
         ],
         target: 1.3,
       },
@@ -111,7 +115,7 @@ async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted
     if (wanted(`${kind}: ${CROWD} workspaces`)) await keep(crowd(kind, client, server.facts.pid));
     await client.run(["delete", "bench", "--yes", "--force"]);
   } finally {
-    await sh([...cli, "rm", "-f", reference]).catch(() => {});
+    await sh([...cli, "rm", "-f", reference, `${reference}-run`]).catch(() => {});
     const owner = (await readFile(path.join(server.facts.data_dir, "engine-owner"), "utf8")).trim();
     const other = await readFile(path.join(dataDir, "engine-owner"), "utf8").catch(() => "none");
     await driver.close();

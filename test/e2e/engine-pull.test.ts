@@ -1,6 +1,6 @@
 // Images that an engine brings from a real registry: what the person who waits sees of it, and every way in which it ends early.
 import { execa } from "execa";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -44,7 +44,8 @@ describeWith("docker-registry")("an engine with a registry", () => {
         );
         own = await ownEngine(kind, { env: { CONTAINERS_REGISTRIES_CONF: conf } });
         engine = await findEngine(own.address, { env: {}, home: "/nonexistent" });
-        server = await testServer(["--driver", "docker", "--engine", own.address, "--engine-network", "none"]);
+        const words = ["--driver", "docker", "--engine", own.address, "--engine-network", "none"];
+        server = await testServer([...words, "--runtime-api", "127.0.0.1:0"]);
         client = await server.client();
       });
       afterAll(async () => {
@@ -89,6 +90,46 @@ describeWith("docker-registry")("an engine with a registry", () => {
         await client.ok(["start", "off"]);
         expect((await client.ok(["exec", "-w", "off", "--", "echo", "on"])).stdout).toBe("on\n");
         await client.ok(["delete", "off", "--yes", "--force"]);
+      });
+
+      test("a runtime's image is pulled as well, and a caller who hangs up in the middle leaves no container", async () => {
+        const base = (server.facts as unknown as { runtime_api: string }).runtime_api;
+        const image = await open.push();
+        const started = await client.ok([
+          ...[
+            "runtime",
+            "start",
+            image,
+            "--name",
+            "of-the-registry",
+            "--network",
+            "none",
+            "--runtime-base",
+            base,
+            "--json",
+          ],
+          ...["--", "sleep", "1000"],
+        ]);
+        expect(started.json()).toMatchObject({ runtime_id: "of-the-registry", image, status: "running" });
+        await client.ok(["runtime", "stop", "of-the-registry", "--runtime-base", base]);
+
+        const other = await open.push();
+        const { begun, go } = open.hold();
+        const caller = new AbortController();
+        const asked = fetch(`${base}/start`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ image: other, name: "given-up", network: "none" }),
+          signal: caller.signal,
+        });
+        await begun;
+        caller.abort();
+        await expect(asked).rejects.toMatchObject({ name: "AbortError" });
+        const log = path.join(server.facts.data_dir, "server.log");
+        await expect.poll(async () => await readFile(log, "utf8")).toMatch(/POST \/start 499/);
+        go();
+        expect(await there()).toEqual(["/of-the-registry"]);
+        await engine.api.getContainer("of-the-registry").remove({ force: true });
       });
 
       test("an engine that is killed while it pulls leaves a workspace that says so and starts once it is back", async () => {
