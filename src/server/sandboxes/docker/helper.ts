@@ -15,6 +15,9 @@ import { archive, type Entry } from "./tar.ts";
 
 const COMPLETE = "complete";
 
+/** Two names are taken by accident, if ever. */
+const MOST_TRIES = 3;
+
 /** Which version of the helper a volume holds. */
 const HELPER_LABEL = "runcode.helper";
 
@@ -26,9 +29,10 @@ const HELPER_LABEL = "runcode.helper";
 export async function helperVolume(api: Dockerode, server: string, program: string): Promise<string> {
   const version = await helperVersion(program);
   let Name = `runcode-${server}-helper-${version}`;
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     await api.createVolume({ Name, Labels: { ...labelsOf(server), [HELPER_LABEL]: version } });
     if (await isHelperVolume(api, server, Name)) break;
+    if (tries === MOST_TRIES) throw new RuncodeError("start_failed", "the engine keeps no labels of volumes");
     Name = `runcode-${server}-helper-${version}-${randomBytes(4).toString("hex")}`;
   }
   const { Volumes } = await api.listVolumes({
