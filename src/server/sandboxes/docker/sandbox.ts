@@ -13,6 +13,8 @@ const NEXT_HELPER_MS = 5_000;
 /** Between two questions to an engine that does not answer. */
 const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
 
+const pauseAfter = (tries: number): number => ASK_AGAIN_MS[Math.min(tries, ASK_AGAIN_MS.length - 1)] ?? 1000;
+
 /** A helper that lived this long was well. */
 const STEADY_MS = 10_000;
 
@@ -67,17 +69,19 @@ export class ContainerSandbox extends EngineSandbox {
 
   /** Waits for the end of one helper after the other, and finds out what it means. */
   async #watch(first: Remote): Promise<void> {
-    let round = 0;
+    let hasty = 0;
     for (let remote: Remote | null = first; remote;) {
       const began = systemClock.now();
       await remote.closed;
-      // One that greets and dies is not started again and again without a pause.
-      if (systemClock.now() - began > STEADY_MS) round = 0;
       const next = Promise.withResolvers<Remote>();
       next.promise.catch(() => {});
       this.#remote = next.promise;
+      this.#away = "the helper in the workspace has ended, and the next one does not answer yet";
       remote = null;
-      for (; !remote && !this.leaving; round++) {
+      // One that greets and dies is not started again and again without a pause.
+      hasty = systemClock.now() - began > STEADY_MS ? 0 : hasty + 1;
+      if (hasty > 1) await systemClock.sleep(pauseAfter(hasty - 2));
+      for (let round = 0; !remote && !this.leaving; round++) {
         const reason = await this.#whyGone();
         if (this.leaving) break;
         if (typeof reason === "string") {
@@ -85,11 +89,13 @@ export class ContainerSandbox extends EngineSandbox {
           this.over(reason);
           break;
         }
-        if (round > 0) await systemClock.sleep(ASK_AGAIN_MS[Math.min(round, ASK_AGAIN_MS.length) - 1] ?? 1000);
-        remote = reason === null && !this.leaving ? await this.#connect().catch(() => null) : null;
+        remote = reason === null ? await this.#connect().catch(() => null) : null;
+        if (!remote) await systemClock.sleep(pauseAfter(round));
       }
-      if (remote) next.resolve(remote);
-      else next.reject(this.notRunning());
+      if (remote) {
+        this.#away = null;
+        next.resolve(remote);
+      } else next.reject(this.notRunning());
     }
   }
 
