@@ -538,7 +538,10 @@ describe("an engine that does not do as it should", () => {
         ? { Version: "99", Os: "linux", Arch: machine, Components: [] }
         : { MemoryLimit: true };
     });
-    const driver = new DockerDriver({ dataDir: "/tmp", self: ["/bin/true"] }, { address: slow.address, ...options });
+    const driver = new DockerDriver(
+      { dataDir: await mkdtemp(path.join(tmpdir(), "runcode-fake-")), self: ["/bin/true"] },
+      { address: slow.address, ...options },
+    );
     expect(await driver.probe()).toMatchObject({ ok: true, detail: expect.stringContaining("docker 99") as string });
     await driver.close();
     await slow.close();
@@ -575,7 +578,10 @@ describe("an engine that does not do as it should", () => {
     const other = await fake(
       async () => await Promise.resolve({ Version: "99", Os: "linux", Arch: "s390x", Components: [] }),
     );
-    const driver = new DockerDriver({ dataDir: "/tmp", self: ["/bin/true"] }, { address: other.address, ...options });
+    const driver = new DockerDriver(
+      { dataDir: await mkdtemp(path.join(tmpdir(), "runcode-fake-")), self: ["/bin/true"] },
+      { address: other.address, ...options },
+    );
     expect(await driver.probe()).toMatchObject({ ok: false, detail: expect.stringContaining("s390x") as string });
     await driver.close();
     await other.close();
@@ -584,7 +590,7 @@ describe("an engine that does not do as it should", () => {
   test("one that is not there is said to be so, with what to do", async () => {
     const { DockerDriver } = await import("../../src/server/sandboxes/docker/driver.ts");
     const driver = new DockerDriver(
-      { dataDir: "/tmp", self: ["/bin/true"] },
+      { dataDir: await mkdtemp(path.join(tmpdir(), "runcode-fake-")), self: ["/bin/true"] },
       { address: "unix:///none.sock", ...options },
     );
     expect(await driver.probe()).toMatchObject({ ok: false, fix: expect.any(String) as string });

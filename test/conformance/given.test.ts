@@ -137,9 +137,9 @@ describe.each(DRIVERS)("what a workspace under the %s driver is given", (name) =
   });
 
   test("a command that is not there, or may not be run, is said to be so", async () => {
-    const missing = await failure({ command: ["no-such-program", "x"] });
+    const missing = await failure({ command: ["/no/such/program", "x"] });
     expect(missing.message).toBe("its command ended with exit code 127, not found");
-    expect(missing.output).toContain("no-such-program");
+    expect(missing.output).toContain("/no/such/program");
     const refused = await failure({ command: ["/etc/passwd"] });
     expect(refused.message).toBe("its command ended with exit code 126, cannot be run");
   });

@@ -75,8 +75,11 @@ describeEngines(
       await expect.poll(told).toMatchObject({ status: true, doctor: "ok" });
       // Podman's containers outlive its service. dockerd's end with it, and the workspace says so until it is started again.
       if (kind === "docker") {
-        const state = async () => (await client.run(["list", "--json"])).stdout;
-        await expect.poll(state).toContain('"error"');
+        const state = async (): Promise<string | undefined> =>
+          (await client.ok(["list", "--json"]))
+            .json<{ title: string; state: string }[]>()
+            .find(({ title }) => title === "box")?.state;
+        await expect.poll(state).toBe("error");
         await client.ok(["start", "box"]);
       }
       await expect.poll(async () => (await run("cat", "file")).stdout).toContain("kept");
