@@ -108,7 +108,7 @@ describeWith("docker-registry")("an engine with a registry", () => {
             base,
             "--json",
           ],
-          ...["--", "sleep", "1000"],
+          ...["--", "/bin/busybox", "sleep", "1000"],
         ]);
         expect(started.json()).toMatchObject({ runtime_id: "of-the-registry", image, status: "running" });
         await client.ok(["runtime", "stop", "of-the-registry", "--runtime-base", base]);
