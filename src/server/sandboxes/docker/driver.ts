@@ -50,6 +50,8 @@ interface Making {
   readonly image: Image;
   readonly identity: Identity;
   readonly home: Home;
+  /** The volume that the helper is in. */
+  readonly helper: string;
   readonly link: string | null;
 }
 
@@ -139,12 +141,12 @@ export class DockerDriver implements Driver {
     const engine = await this.#engine();
     try {
       const image = await ensureImage(engine, this.#imageOf(spec), options);
-      await this.#helperVolume(engine);
-      const identity = await this.#identityOf(engine, image);
+      const helper = await this.#helperVolume(engine);
+      const identity = await this.#identityOf(engine, image, helper);
       signal?.throwIfAborted();
       await this.#removeContainers(engine, spec.id);
       const home = await (await this.#homesOn(engine)).open(spec.id, image.id);
-      const made = { engine, spec, image, identity, home };
+      const made = { engine, spec, image, identity, home, helper };
       let link = await this.#linkOf(engine, spec, image);
       const container = await this.#startContainer({ ...made, link }, signal).catch(async (error: unknown) => {
         if (link === null || ![link, LINK_DIR].some((dir) => String(error).includes(dir))) throw error;
@@ -240,6 +242,7 @@ export class DockerDriver implements Driver {
     image,
     identity,
     home: { volume, users },
+    helper,
     link,
   }: Making): Promise<Dockerode.Container> {
     const server = await this.#name();
@@ -277,7 +280,7 @@ export class DockerDriver implements Driver {
         home: identity.home,
         homeVolume: volume,
         users,
-        helperVolume: await this.#helperVolume(engine),
+        helperVolume: helper,
         link,
       }),
     );
@@ -315,20 +318,19 @@ export class DockerDriver implements Driver {
   }
 
   /** Looks into an image, once; the container that is needed for it also serves to fill the helper's volume. */
-  async #identityOf(engine: Engine, image: Image): Promise<Identity> {
+  async #identityOf(engine: Engine, image: Image, helper: string): Promise<Identity> {
     const known = this.#identities.get(image.id);
     if (known) return await known;
-    const looking = this.#look(engine, image);
+    const looking = this.#look(engine, image, helper);
     this.#identities.set(image.id, looking);
     looking.catch(() => this.#identities.delete(image.id));
     return await looking;
   }
 
-  async #look(engine: Engine, image: Image): Promise<Identity> {
-    const volume = await this.#helperVolume(engine);
-    const about = { image: image.id, labels: labelsOf(await this.#name()), mounts: [helperMount(volume)] };
+  async #look(engine: Engine, image: Image, helper: string): Promise<Identity> {
+    const about = { image: image.id, labels: labelsOf(await this.#name()), mounts: [helperMount(helper)] };
     return await lookInto(engine, about, async (container) => {
-      await fillHelper(container, volume, this.#options.self[0] ?? "");
+      await fillHelper(container, helper, this.#options.self[0] ?? "");
       const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
         async (tar) => await onlyFile(tar as Readable),
         (error: unknown) => {
