@@ -2,11 +2,14 @@
 // the same back-pressure. Bun.spawn's own read on when nobody reads them (measured: 1 GiB unread cost 586 MB, 1 MB here).
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
-import type { Readable, Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import type { ProcessExit, SandboxProcess } from "./driver.ts";
 import { openPipes } from "./pipes.ts";
 import { errno } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+
+/** The standard streams of a process, as they are numbered here. */
+export type Descriptors = readonly number[];
 
 /** What is started, on this machine, by the server's own user. */
 export interface Launch {
@@ -15,6 +18,8 @@ export interface Launch {
   readonly cwd: string;
   /** Whose its standard streams are, where that is not the server's own user: only their owner can open them by name. */
   readonly owner?: number | null;
+  /** Standard streams that are somebody else's; they stay the caller's to close, and what is launched has none of its own. */
+  readonly streams?: Descriptors | undefined;
   /** Takes the pid of what was spawned; gives the process group that signals are for, 0 when there is none (any more). */
   readonly group: (pid: number) => number;
   /** Told the pid at once, before the process can have done anything that matters. */
@@ -26,10 +31,11 @@ export interface Launch {
 /** Starts a process in a session of its own on three pipes. Throws RuncodeError `io` when it cannot be started. */
 export async function launch(what: Launch): Promise<SandboxProcess> {
   const [program = "", ...args] = what.argv;
-  const pipes = openPipes(what.owner);
+  const pipes = what.streams ? null : openPipes(what.owner);
   let child: ChildProcess;
   try {
-    const stdio = pipes ? [...pipes.theirs] : "pipe";
+    const theirs = what.streams ?? pipes?.theirs;
+    const stdio = theirs ? [...theirs] : "pipe";
     child = spawn(program, args, { cwd: what.cwd, env: { ...what.env }, detached: true, stdio });
   } catch (error) {
     for (const stream of pipes?.ours ?? []) stream.destroy();
@@ -40,7 +46,9 @@ export async function launch(what: Launch): Promise<SandboxProcess> {
   const exited = new Promise<ProcessExit>((resolve) => {
     child.once("exit", (code, signal) => resolve(exitOf(code, signal)));
   });
-  const streams = pipes?.ours ?? ([child.stdin, child.stdout, child.stderr] as [Writable, Readable, Readable]);
+  const streams = what.streams
+    ? noStreams()
+    : (pipes?.ours ?? ([child.stdin, child.stdout, child.stderr] as [Writable, Readable, Readable]));
   const [stdin, stdout, stderr] = streams;
   // A process may close its stdin while the other side still writes; that is its right and no error of ours.
   stdin.on("error", () => {});
@@ -92,6 +100,11 @@ export function signalGroup(group: number, name: string): void {
   } catch (error) {
     if (errno(error) !== "ESRCH" && errno(error) !== "EPERM") throw error;
   }
+}
+
+/** Streams that take everything and give nothing. */
+export function noStreams(): [Writable, Readable, Readable] {
+  return [new Writable({ write: (_chunk, _encoding, done) => done() }), Readable.from([]), Readable.from([])];
 }
 
 async function spawned(child: ChildProcess): Promise<void> {

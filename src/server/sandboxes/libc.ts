@@ -6,6 +6,9 @@ const CALLS = {
   flock: { args: ["int", "int"], returns: "int" },
   fcntl: { args: ["int", "int", "int"], returns: "int" },
   pipe2: { args: ["ptr", "int"], returns: "int" },
+  poll: { args: ["ptr", "usize", "int"], returns: "int" },
+  sendmsg: { args: ["int", "ptr", "int"], returns: "i64" },
+  recvmsg: { args: ["int", "ptr", "int"], returns: "i64" },
   tcflow: { args: ["int", "int"], returns: "int" },
   signal: { args: ["int", "usize"], returns: "usize" },
 } as const;

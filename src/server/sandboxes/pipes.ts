@@ -5,7 +5,7 @@
 // and stops when nobody reads. (net.Socket({ fd }) never hears of readable data and writes with EAGAIN as an error;
 // fs.createReadStream keeps one of the few threads of the pool for each silent pipe.)
 import { ptr } from "bun:ffi";
-import { closeSync, constants, fchownSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fchownSync } from "node:fs";
 import { Readable, Writable } from "node:stream";
 import { libc, type Libc } from "./libc.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
@@ -38,10 +38,11 @@ export interface Pipes {
 const open = new Set<Readable | Writable>();
 
 /**
- * Makes the three standard streams of one process. `owner` is the uid that may open them by name, null for our own. Gives
- * null where the system has no pipe2(2) that can be called. Throws RuncodeError `io` when there are no descriptors left.
+ * Makes the three standard streams of one process. `owner` is the uid that may open them by name, null for our own, and
+ * "anyone" where its number is not known here: whoever may look at the process's descriptors. Gives null where the system has
+ * no pipe2(2) that can be called. Throws RuncodeError `io` when there are no descriptors left.
  */
-export function openPipes(owner: number | null = null): Pipes | null {
+export function openPipes(owner: number | "anyone" | null = null): Pipes | null {
   const system = libc();
   if (!system) return null;
   const made: number[] = [];
@@ -49,7 +50,10 @@ export function openPipes(owner: number | null = null): Pipes | null {
     for (let i = 0; i < 3; i++) made.push(...pipe(system));
     const [inRead = -1, inWrite = -1, outRead = -1, outWrite = -1, errorRead = -1, errorWrite = -1] = made;
     const theirs = [inRead, outWrite, errorWrite] as const;
-    if (owner !== null) for (const fd of theirs) fchownSync(fd, owner, owner);
+    for (const fd of theirs) {
+      if (owner === "anyone") fchmodSync(fd, 0o666);
+      else if (owner !== null) fchownSync(fd, owner, owner);
+    }
     // Only here: each end of a pipe has flags of its own, and a program expects its streams to block.
     for (const fd of [inWrite, outRead, errorRead]) system.fcntl(fd, F_SETFL, constants.O_NONBLOCK);
     return {

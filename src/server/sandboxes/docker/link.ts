@@ -2,11 +2,12 @@
 // socket in it for as long as a helper is awaited. What connects there is hostile until it has shown the secret, and nobody
 // can connect once the helper has said how it goes on.
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { lstatSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { ensurePrivateDir } from "../../../platform/files.ts";
-import { ADMITTED, BY_LINK, firstBytes, LINK_SOCKET, SECRET_BYTES } from "../remote/link.ts";
+import { sendDescriptors } from "../remote/descriptors.ts";
+import { ADMITTED, BY_LINK, firstBytes, LINK_SOCKET, PROOF, SECRET_BYTES } from "../remote/link.ts";
 import type { Transport } from "../remote/mux.ts";
 import { SocketEnd } from "../remote/socket-end.ts";
 
@@ -50,6 +51,7 @@ export async function openDoor(dir: string): Promise<Door | null> {
   const secret = randomBytes(SECRET_BYTES);
   const waiting = new Set<SocketEnd>();
   let admitted: SocketEnd | null = null;
+  let passage: SocketEnd | null = null;
   let taken = false;
   let over = false;
   const look = async (guest: SocketEnd): Promise<void> => {
@@ -57,14 +59,19 @@ export async function openDoor(dir: string): Promise<Door | null> {
     if (waiting.size > MOST_WAITING) [...waiting][0]?.close();
     const shown = await firstBytes(guest.input);
     waiting.delete(guest);
-    if (over || admitted || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
-    admitted = guest;
-    void guest.send(Buffer.of(ADMITTED));
+    if (over || passage || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
+    if (admitted) {
+      if (prove(guest)) passage = guest;
+      else guest.close();
+    } else {
+      admitted = guest;
+      void guest.send(Buffer.of(ADMITTED));
+    }
   };
   const close = (): void => {
     over = true;
     for (const guest of waiting) guest.close();
-    if (!taken) admitted?.close();
+    if (!taken) for (const guest of [admitted, passage]) guest?.close();
   };
   const stop = await listenAt(file, (guest) => void look(guest));
   if (!stop) return null;
@@ -76,10 +83,17 @@ export async function openDoor(dir: string): Promise<Door | null> {
         const words = stream.input[Symbol.asyncIterator]();
         const first = await words.next();
         taken = !over && admitted !== null && !first.done && first.value[0] === BY_LINK;
-        if (taken && admitted) chosen = linked(admitted, stream, words);
+        if (taken && admitted) chosen = linked(admitted, passage, stream, words);
         yield* chosen === stream ? after(first, words) : chosen.input;
       };
-      return { input: choose(), send: (...parts) => chosen.send(...parts), close: () => chosen.close() };
+      return {
+        input: choose(),
+        send: (...parts) => chosen.send(...parts),
+        close: () => chosen.close(),
+        get pass() {
+          return chosen.pass;
+        },
+      };
     },
     close: async () => {
       close();
@@ -122,11 +136,17 @@ async function listenAt(file: string, opened: (guest: SocketEnd) => void): Promi
 }
 
 /** The stream stays as the line that the helper's life hangs on: nothing is said there any more, and its end is the helper's. */
-function linked(link: Transport, stream: Transport, words: AsyncIterator<Uint8Array>): Transport {
+function linked(
+  link: Transport,
+  passage: SocketEnd | null,
+  stream: Transport,
+  words: AsyncIterator<Uint8Array>,
+): Transport {
   let timer: NodeJS.Timeout | undefined;
   const close = (): void => {
     clearTimeout(timer);
     link.close();
+    passage?.close();
     stream.close();
   };
   const ended = (): void => {
@@ -134,7 +154,29 @@ function linked(link: Transport, stream: Transport, words: AsyncIterator<Uint8Ar
     timer = setTimeout(close, LAST_WORDS_MS);
   };
   words.next().then(ended, ended);
-  return { input: link.input, send: link.send, close };
+  const pass = passage
+    ? (id: number, descriptors: readonly number[]): boolean => send(passage, id, descriptors)
+    : undefined;
+  return { input: link.input, send: link.send, close, pass };
+}
+
+/** Sends the descriptor of something that says nothing to anybody, so that the helper sees that one arrives. */
+function prove(guest: SocketEnd): boolean {
+  try {
+    const nothing = openSync("/dev/null", "r");
+    try {
+      return send(guest, PROOF, [nothing]);
+    } finally {
+      closeSync(nothing);
+    }
+  } catch {
+    return false;
+  }
+}
+
+function send(passage: SocketEnd, id: number, descriptors: readonly number[]): boolean {
+  const socket = passage.descriptor;
+  return socket !== null && sendDescriptors(socket, id, descriptors);
 }
 
 async function* after(first: IteratorResult<Uint8Array>, words: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

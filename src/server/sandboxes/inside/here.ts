@@ -2,11 +2,11 @@
 // shell nor any other program.
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { Readable, Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { ExecRequest, SandboxProcess } from "../driver.ts";
 import { argvOf, checkedEnv, DEFAULT_PATH } from "../environment.ts";
-import { launch } from "../launch.ts";
+import { launch, noStreams, type Descriptors } from "../launch.ts";
 import type { Here } from "../remote/far.ts";
 import { dialHere, listenOnPath, listenOnPort } from "../sockets.ts";
 import { launchOnTerminal } from "../terminal.ts";
@@ -23,7 +23,11 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
   Object.assign(env, { HOME: home, USER: name, LOGNAME: name, SHELL: firstProgram([shell, "/bin/bash", "/bin/sh"]) });
   // An image's account may have a home that nobody made; sshd begins at the root then.
   const from = (): string => (isOpenDirectory(home) ? home : "/");
-  const start = async (argv: readonly string[], request: Omit<ExecRequest, "command">): Promise<SandboxProcess> => {
+  const start = async (
+    argv: readonly string[],
+    request: Omit<ExecRequest, "command">,
+    streams?: Descriptors,
+  ): Promise<SandboxProcess> => {
     const own: Record<string, string> = {
       ...env,
       ...checkedEnv(request.env),
@@ -36,6 +40,7 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
       argv: [found, ...argv.slice(1)],
       env: own,
       cwd,
+      streams,
       group: (pid: number): number => foregroundOf(pid) ?? pid,
     };
     return request.pty ? launchOnTerminal(what, request.pty, true) : toldOfMemory(await launch(what));
@@ -43,13 +48,13 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
   return {
     user: name,
     home,
-    exec: async (request) => {
+    exec: async (request, streams) => {
       const cwd = request.cwd ?? from();
       if (!cwd.startsWith("/") || !isOpenDirectory(cwd))
         throw new RuncodeError("not_found", `there is no directory ${cwd} in the workspace`);
-      return await start(argvOf(request.command, env["SHELL"] ?? "/bin/sh"), request);
+      return await start(argvOf(request.command, env["SHELL"] ?? "/bin/sh"), request, streams);
     },
-    sftp: async () => await start([...selfArgv(), "sftp-server"], {}),
+    sftp: async (streams) => await start([...selfArgv(), "sftp-server"], {}, streams),
     dial: dialHere,
     listen: async (target, onConnection) =>
       "path" in target
@@ -86,7 +91,7 @@ function toldOfMemory(process: SandboxProcess): SandboxProcess {
 /** What a shell would say and how it would end, where there may be no shell. */
 function missing(program: string, code: number, terminal: boolean): SandboxProcess {
   const line = `runcode: ${program}: ${code === 126 ? "permission denied" : "not found"}\n`;
-  const stdin = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const [stdin] = noStreams();
   return {
     stdin,
     stdout: Readable.from(terminal ? [Buffer.from(line.replace("\n", "\r\n"))] : []),

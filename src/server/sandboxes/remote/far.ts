@@ -2,17 +2,25 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import * as v from "valibot";
-import type { Sandbox, SandboxProcess } from "../driver.ts";
+import { closeSync } from "node:fs";
+import type { ExecRequest, Sandbox, SandboxProcess } from "../driver.ts";
+import { RuncodeError } from "../../../protocol/errors.ts";
+import type { Descriptors } from "../launch.ts";
 import { failureOf, Order, Request, type Answer, type Exit, type Word } from "./messages.ts";
 import { Mux, type Channel, type Transport } from "./mux.ts";
 
-export type Here = Pick<Sandbox, "exec" | "sftp" | "dial" | "listen" | "home" | "user">;
+/** A process that is given descriptors has its standard streams there, and none in what it gives but what is said about it. */
+export interface Here extends Pick<Sandbox, "dial" | "listen" | "home" | "user"> {
+  exec(request: ExecRequest, streams?: Descriptors): Promise<SandboxProcess>;
+  sftp(streams?: Descriptors): Promise<SandboxProcess>;
+}
 
 /** Serves until the connection ends, or `over` settles; then every process that was started over it is ended. */
 export async function serveFar(here: Here, transport: Transport, over = new Promise<void>(() => {})): Promise<void> {
   const running = new Set<SandboxProcess>();
   const mux = new Mux(transport, 1, (request, channel) => void answer(request, channel));
-  mux.open({ kind: "hello", version: 1, user: here.user, home: here.home } satisfies Word);
+  const pipes = transport.take !== undefined;
+  mux.open({ kind: "hello", version: 1, user: here.user, home: here.home, pipes } satisfies Word);
   await Promise.race([mux.closed, over]);
   mux.close();
   for (const process of running) process.kill();
@@ -22,8 +30,7 @@ export async function serveFar(here: Here, transport: Transport, over = new Prom
     const say = (answer: Answer): void => channel.say(answer);
     try {
       const request = v.parse(Request, said);
-      if (request.kind === "exec") carry(await here.exec(definite(request)), channel);
-      else if (request.kind === "sftp") carry(await here.sftp(), channel);
+      if (request.kind === "exec" || request.kind === "sftp") carry(await start(request), channel);
       else if (request.kind === "dial") {
         const connection = await here.dial(request.target);
         say({ ready: true });
@@ -32,6 +39,18 @@ export async function serveFar(here: Here, transport: Transport, over = new Prom
     } catch (error) {
       say(failureOf(error));
       channel.close();
+    }
+  }
+
+  async function start(request: Extract<Request, { kind: "exec" | "sftp" }>): Promise<SandboxProcess> {
+    const streams = request.piped === undefined ? undefined : transport.take?.(request.piped);
+    if (streams === null)
+      throw new RuncodeError("io", "the streams of a process did not arrive", { hint: "try again" });
+    try {
+      return await (request.kind === "exec" ? here.exec(definite(request), streams) : here.sftp(streams));
+    } finally {
+      // The process has its own, or there is none: while they are open here as well, nobody would see their end.
+      for (const descriptor of streams ?? []) closeSync(descriptor);
     }
   }
 

@@ -10,6 +10,11 @@ export const LINK_SOCKET = "socket";
 export const SECRET_BYTES = 32;
 /** The server's answer at the socket to whoever has the secret. */
 export const ADMITTED = 1;
+/**
+ * Where the system passes descriptors, the helper connects a second time with the same secret, and is answered by a descriptor
+ * with this id in place of a byte: that it came is the proof that they do. Then they come that way, with ids from 0 on.
+ */
+export const PROOF = 0xffff_ffff;
 /** The helper's word on the stream. */
 export const BY_LINK = 1;
 export const BY_STREAM = 2;

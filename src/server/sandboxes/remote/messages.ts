@@ -7,6 +7,8 @@ import { printable } from "../../../protocol/text.ts";
 const Port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const Size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const Target = v.union([v.object({ host: v.string(), port: Port }), v.object({ path: v.string() })]);
+/** The id of the descriptors that are a process's standard streams; where it is missing they are the channel's. */
+const Piped = v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff)));
 
 /** The first words of a channel that the server opens. */
 export const Request = v.variant("kind", [
@@ -16,8 +18,9 @@ export const Request = v.variant("kind", [
     pty: v.optional(v.object({ term: v.string(), columns: Size, rows: Size })),
     env: v.optional(v.record(v.string(), v.string())),
     cwd: v.optional(v.string()),
+    piped: Piped,
   }),
-  v.object({ kind: v.literal("sftp") }),
+  v.object({ kind: v.literal("sftp"), piped: Piped }),
   v.object({ kind: v.literal("dial"), target: Target }),
   v.object({ kind: v.literal("listen"), target: Target }),
 ]);
@@ -61,6 +64,8 @@ export const Word = v.variant("kind", [
     version: v.literal(1),
     user: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._@$-]{1,64}$/)),
     home: v.pipe(v.string(), v.regex(/^\/[A-Za-z0-9._@+/-]*$/), v.maxLength(1024)),
+    /** It takes a process's streams as descriptors. */
+    pipes: v.optional(v.boolean(), false),
   }),
   v.object({
     kind: v.literal("connection"),
@@ -69,7 +74,7 @@ export const Word = v.variant("kind", [
     port: Port,
   }),
 ]);
-export type Word = v.InferOutput<typeof Word>;
+export type Word = v.InferInput<typeof Word>;
 
 export function failureOf(error: unknown): Answer {
   const known = error instanceof RuncodeError ? error : new RuncodeError("io", String(error));

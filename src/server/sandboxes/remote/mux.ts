@@ -10,6 +10,10 @@ export interface Transport {
   readonly send: (...parts: readonly Uint8Array[]) => Promise<void> | undefined;
   /** Called once, when either end is done. */
   readonly close: () => void;
+  /** Only beside some sockets (descriptors.ts): hands over descriptors and an id of their own; false where they did not go. */
+  readonly pass?: ((id: number, descriptors: readonly number[]) => boolean) | undefined;
+  /** The other end of it: takes those that went with this id, null where there are none. */
+  readonly take?: ((id: number) => readonly number[] | null) | undefined;
 }
 
 const OPEN = 0;

@@ -2,10 +2,11 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import * as v from "valibot";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import type { ExecRequest, ProcessExit, SandboxListener, SandboxProcess, Target } from "../driver.ts";
+import type { ExecRequest, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import { JoinedStreams } from "../joined-streams.ts";
-import { Answer, Exit, Word, type Order, type Request } from "./messages.ts";
+import { Answer, Word, type Order, type Request } from "./messages.ts";
 import { Mux, type Channel, type Transport } from "./mux.ts";
+import { pipesOver, processOf } from "./process.ts";
 
 type OnConnection = (connection: Duplex, from: { host: string; port: number }) => void;
 
@@ -32,8 +33,7 @@ const DIAL_MS = 180_000;
  */
 export async function connectNear(transport: Transport, answerMs = ANSWER_MS, dialMs = DIAL_MS): Promise<Remote> {
   const listeners = new Map<number, OnConnection>();
-  let greet: (word: Extract<Word, { kind: "hello" }>) => void = () => {};
-  const greeted = new Promise<Extract<Word, { kind: "hello" }>>((resolve) => (greet = resolve));
+  const { promise: greeted, resolve: greet } = Promise.withResolvers<Extract<Word, { kind: "hello" }>>();
   const mux = new Mux(transport, 0, (said, channel) => {
     const word = v.safeParse(Word, said);
     const listener =
@@ -55,6 +55,19 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS, di
     return { channel, port: await portOf(channel, answerMs) };
   };
 
+  const openPipes = hello.pipes ? pipesOver(transport) : () => null;
+  const start = async (request: Extract<Request, { kind: "exec" | "sftp" }>): Promise<SandboxProcess> => {
+    const terminal = request.kind === "exec" && request.pty !== undefined;
+    const pipes = terminal ? null : openPipes();
+    try {
+      const { channel } = await ask({ ...request, piped: pipes?.id });
+      return processOf(channel, terminal, pipes?.ours ?? null);
+    } catch (error) {
+      for (const stream of pipes?.ours ?? []) stream.destroy();
+      throw error;
+    }
+  };
+
   return {
     user: hello.user,
     home: hello.home,
@@ -62,10 +75,9 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS, di
     exec: async (request) => {
       const { command, pty, env, cwd } = request;
       const copy = typeof command === "string" || command === null ? command : [...command];
-      const { channel } = await ask({ kind: "exec", command: copy, pty, env: env && { ...env }, cwd });
-      return processOf(channel, pty !== undefined);
+      return await start({ kind: "exec", command: copy, pty, env: env && { ...env }, cwd });
     },
-    sftp: async () => processOf((await ask({ kind: "sftp" })).channel, false),
+    sftp: async () => await start({ kind: "sftp" }),
     dial: async (target) => {
       // How long a connection may take to come about is the kernel's to say over there.
       const channel = mux.open({ kind: "dial", target } satisfies Request);
@@ -124,38 +136,6 @@ async function portOf(channel: Channel, answerMs: number): Promise<number> {
     throw new RuncodeError("error", "the helper in the sandbox answered with nonsense");
   const { failed, message, hint } = answer.output;
   throw new RuncodeError(failed, message, { hint });
-}
-
-function processOf(channel: Channel, terminal: boolean): SandboxProcess {
-  const [stdin, stdout, stderr] = [channel.writer(0), channel.reader(1), channel.reader(2)];
-  let running = true;
-  const exited = new Promise<ProcessExit>((resolve) => {
-    channel.hear((said) => {
-      const told = v.safeParse(Exit, said);
-      if (told.success) resolve(told.output.exit);
-    });
-    // What is gone with its sandbox was killed; nobody is left to say so.
-    void channel.closed.then(() => resolve({ signal: "KILL", coreDumped: false }));
-  });
-  void exited.then(() => {
-    running = false;
-    stdin.destroy();
-  });
-  const tell = (order: Order): void => {
-    if (running) channel.say(order);
-  };
-  return {
-    stdin,
-    stdout,
-    stderr: terminal ? null : stderr,
-    exited,
-    resize: (columns, rows) => tell({ order: "resize", columns, rows }),
-    signal: (name) => tell({ order: "signal", name }),
-    kill: () => {
-      channel.say({ order: "kill" });
-      for (const stream of [stdin, stdout, stderr]) stream.destroy();
-    },
-  };
 }
 
 function connectionOf(channel: Channel, stdin: Writable, stdout: Readable): Duplex {

@@ -30,6 +30,17 @@ export class SocketEnd implements Transport {
     return this.#sent?.promise;
   };
 
+  /** The socket's number, for what Bun cannot send or receive; null once it is closed, and where Bun does not say. */
+  get descriptor(): number | null {
+    const { fd } = this.#socket as { readonly fd?: unknown };
+    return !this.#over && typeof fd === "number" && fd >= 0 ? fd : null;
+  }
+
+  /** From now on what comes is left in the socket, for one who takes it by its number. */
+  leave(): void {
+    this.#socket.pause();
+  }
+
   close = (): void => {
     this.#socket.terminate();
     this.#end();
