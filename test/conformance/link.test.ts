@@ -1,14 +1,16 @@
 // How a container's helper is reached: over a socket in a directory of the workspace's own where the engine sees this machine's
 // disk, and over the engine's own stream where it does not.
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
 import net from "node:net";
+import type { Readable } from "node:stream";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { linkDir, openDoor, type Door } from "../../src/server/sandboxes/docker/link.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
-import { ADMITTED, BY_LINK, BY_STREAM, LINK_DIR, LINK_SOCKET } from "../../src/server/sandboxes/remote/link.ts";
+import { ADMITTED, BY_LINK, BY_STREAM, LINK_DIR, LINK_SOCKET, PROOF } from "../../src/server/sandboxes/remote/link.ts";
 import { serveFar, type Here } from "../../src/server/sandboxes/remote/far.ts";
 import type { Transport } from "../../src/server/sandboxes/remote/mux.ts";
 import { connectNear } from "../../src/server/sandboxes/remote/near.ts";
@@ -22,6 +24,11 @@ async function linked(sandbox: Sandbox): Promise<boolean> {
   const { stdout } = await run(sandbox, look);
   expect(stdout).toContain("pipe:");
   return stdout.includes("socket:");
+}
+
+async function firstOf(stream: Readable): Promise<string> {
+  for await (const bytes of stream) return String(bytes);
+  return "";
 }
 
 describeEngines(
@@ -51,6 +58,27 @@ describeEngines(
       await sandbox.stop({ graceMs: 0 });
       await on.driver.delete({ id, title: "box", image: null, limits: {} });
       await expect(stat(path.dirname(dir))).rejects.toMatchObject({ code: "ENOENT" });
+    });
+
+    test("what a command reads and writes does not pass the helper: it goes on while the helper stands still", async () => {
+      const { sandbox } = await started(DEBIAN);
+      const echo = await sandbox.exec({ command: ["cat"] });
+      const find =
+        'for p in /proc/[0-9]*; do case "$(tr "\\0" " " <$p/cmdline)" in *"runcode sandbox-""agent"*) echo ${p##*/};; esac; done';
+      const { stdout: helper } = await run(sandbox, find);
+      const still = await sandbox.exec({
+        command: `kill -STOP ${helper.trim()} && echo stopped && read go && kill -CONT ${helper.trim()}`,
+      });
+      expect(await firstOf(still.stdout)).toBe("stopped\n");
+      const sent = randomBytes(3_000_000);
+      echo.stdin.end(sent);
+      const sum = new Bun.CryptoHasher("sha256");
+      for await (const bytes of echo.stdout) sum.update(bytes as Buffer);
+      expect(sum.digest("hex")).toBe(new Bun.CryptoHasher("sha256").update(sent).digest("hex"));
+      still.stdin.end("go\n");
+      expect(await echo.exited).toEqual({ code: 0 });
+      expect(await still.exited).toEqual({ code: 0 });
+      await sandbox.stop({ graceMs: 0 });
     });
 
     test("a data directory whose path is too long for a socket has none, and everything goes over the engine's stream", async () => {
@@ -207,10 +235,15 @@ describe("the door to a link", () => {
     helper.write(secret);
     expect(await once(helper, "data")).toEqual([Buffer.of(ADMITTED)]);
     helper.pause();
-    // The secret is good once.
+    // The secret is good twice: the second time for the descriptors that the helper takes there.
     const second = await connect();
-    const turnedAway = closed(second);
     second.write(secret);
+    const proof = Buffer.alloc(4);
+    proof.writeUInt32LE(PROOF);
+    expect(await once(second, "data")).toEqual([proof]);
+    const third = await connect();
+    const turnedAway = closed(third);
+    third.write(secret);
     await turnedAway;
     word(BY_LINK);
     const over = serveFar(here, {
@@ -225,7 +258,7 @@ describe("the door to a link", () => {
     expect(await readdir(dir)).toEqual([]);
     await expect(remote.sftp()).rejects.toThrow("not asked for");
     remote.close();
-    await Promise.all([over, isClosed]);
+    await Promise.all([over, isClosed, closed(second)]);
   });
 
   test("a helper that finds no way to it goes on with the stream", async () => {

@@ -61,6 +61,8 @@ export async function openDoor(dir: string): Promise<Door | null> {
     waiting.delete(guest);
     if (over || passage || shown.length !== SECRET_BYTES || !timingSafeEqual(shown, secret)) return guest.close();
     if (admitted) {
+      // Nothing that it says there is of interest, descriptors least of all.
+      guest.leave();
       if (prove(guest)) passage = guest;
       else guest.close();
     } else {

@@ -33,6 +33,8 @@ export function processOf(channel: Channel, terminal: boolean, pipes: Streams | 
   const [stdin, stdout, stderr] = pipes
     ? [pipes[0], pipes[1], followedBy(pipes[2], channel.reader(2))]
     : [channel.writer(0), channel.reader(1), channel.reader(2)];
+  // A process may close its stdin while the other side still writes; that is its right and no error of ours.
+  stdin.on("error", () => {});
   let running = true;
   const exited = new Promise<ProcessExit>((resolve) => {
     channel.hear((said) => {
