@@ -7,7 +7,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, findEngine, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, findEngine, ifThere, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
 import { deleteFiles, workspaceFiles, type EmbeddedOptions } from "../home.ts";
 import { selfArgv } from "../inside/helper.ts";
@@ -331,14 +331,8 @@ export class DockerDriver implements Driver {
     const about = { image: image.id, labels: labelsOf(await this.#name()), mounts: [helperMount(helper)] };
     return await lookInto(engine, about, async (container) => {
       await fillHelper(container, helper, this.#options.self[0] ?? "");
-      const passwd = await container.getArchive({ path: "/etc/passwd" }).then(
-        async (tar) => await onlyFile(tar as Readable),
-        (error: unknown) => {
-          if (statusOf(error) !== 404) throw error;
-          return null;
-        },
-      );
-      return identityOf(image.user, passwd ?? "");
+      const passwd = await ifThere(container.getArchive({ path: "/etc/passwd" }));
+      return identityOf(image.user, (passwd && (await onlyFile(passwd as Readable))) ?? "");
     });
   }
 

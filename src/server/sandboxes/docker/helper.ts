@@ -7,7 +7,7 @@ import path from "node:path";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { RECEIVER } from "../../../protocol/receiver.ts";
-import { statusOf } from "../../engine/index.ts";
+import { ifThere } from "../../engine/index.ts";
 import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
 import { volumeMount } from "./container.ts";
 import { carries, labelFilters, labelsOf } from "./owner.ts";
@@ -53,13 +53,7 @@ export async function helperVolume(api: Dockerode, server: string, program: stri
  * container that wants it, and may hold what that container's image has at its place.
  */
 export async function isHelperVolume(api: Dockerode, server: string, name: string): Promise<boolean> {
-  const found = await api
-    .getVolume(name)
-    .inspect()
-    .catch((error: unknown) => {
-      if (statusOf(error) !== 404) throw error;
-      return null;
-    });
+  const found = await ifThere(api.getVolume(name).inspect());
   return carries(found?.Labels, labelsOf(server)) && found?.Labels?.[HELPER_LABEL] !== undefined;
 }
 
@@ -120,14 +114,10 @@ async function fill(container: Dockerode.Container, program: string): Promise<vo
 }
 
 async function isComplete(container: Dockerode.Container): Promise<boolean> {
-  try {
-    const stream = await container.getArchive({ path: `${HELPER_DIR}/${COMPLETE}` });
-    for await (const _chunk of stream as AsyncIterable<Uint8Array>) continue;
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 404) return false;
-    throw error;
-  }
+  const stream = await ifThere(container.getArchive({ path: `${HELPER_DIR}/${COMPLETE}` }));
+  if (stream === null) return false;
+  for await (const _chunk of stream as AsyncIterable<Uint8Array>) continue;
+  return true;
 }
 
 /** The shared libraries that this process has mapped: those that the program needs to run. */

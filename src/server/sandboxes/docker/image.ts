@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, ifThere, statusOf, type Engine } from "../../engine/index.ts";
 import { findAccount } from "../inside/account.ts";
 
 const SILENT_MS = 300_000;
@@ -44,14 +44,12 @@ export async function ensureImage(
 }
 
 async function inspectImage(engine: Engine, name: string): Promise<Image | null> {
-  try {
-    const { Id, Config } = await engine.api.getImage(name).inspect();
-    const { User = "", Volumes } = (Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
-    return { id: Id, user: User, volumes: Object.keys(Volumes ?? {}) };
-  } catch (error) {
-    if (statusOf(error) === 404) return null;
+  const found = await ifThere(engine.api.getImage(name).inspect()).catch((error: unknown) => {
     throw engineError(error, `image ${name}`, engine.endpoint);
-  }
+  });
+  if (!found) return null;
+  const { User = "", Volumes } = (found.Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
+  return { id: found.Id, user: User, volumes: Object.keys(Volumes ?? {}) };
 }
 
 async function pull(

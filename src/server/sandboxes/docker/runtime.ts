@@ -4,7 +4,7 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, isMissing, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
@@ -103,7 +103,7 @@ export class RuntimeDriver implements Driver {
       });
       return sandbox;
     } catch (error) {
-      if (statusOf(error) === 404) return null;
+      if (isMissing(error)) return null;
       throw engineError(error, `runtime ${spec.title} cannot be looked at`, engine.endpoint);
     }
   }
