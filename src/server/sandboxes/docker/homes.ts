@@ -3,7 +3,7 @@
 // label, since its files belong to them. Other engines have user namespaces for all containers or for none.
 import { askPodman } from "../../engine/podman.ts";
 import { ifThere, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
-import { lookInto } from "./image.ts";
+import { lookInto } from "./look.ts";
 import { labelFilters, labelsOf } from "./owner.ts";
 
 /** What the home's containers get for `UsernsMode`. A home without it is the engine's own ids'. */
