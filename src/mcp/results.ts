@@ -4,6 +4,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printableLines } from "../protocol/text.ts";
 import type { Answer } from "./tool.ts";
+import { inToolWords } from "./tool-words.ts";
 
 /** A failure with something that the model should see beside the error: what a command had printed before it was ended. */
 export class Failure extends Error {
@@ -28,9 +29,9 @@ export function failure(thrown: unknown): CallToolResult {
   return { isError: true, content: texts.map((text) => ({ type: "text", text: printableLines(text) })) };
 }
 
-/** Anything that is no RuncodeError is a defect of ours. */
+/** Gives the error as a model reads it. Anything that is no RuncodeError is a defect of ours. */
 export function errorOf(thrown: unknown): RuncodeError {
-  if (thrown instanceof RuncodeError) return thrown;
+  if (thrown instanceof RuncodeError) return inToolWords(thrown);
   const said = thrown instanceof Error ? thrown.message : String(thrown);
   return new RuncodeError("error", `unexpected: ${said}`, { cause: thrown });
 }

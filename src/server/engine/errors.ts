@@ -33,6 +33,25 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
+/**
+ * Whether an engine says that there is no such thing. Podman calls it a failure of its own (500) when a container removes itself
+ * while it is being asked about.
+ */
+export function isMissing(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 404 || (status === 500 && /no such container/i.test(reasonOf(error)));
+}
+
+/** Takes a request; gives what the engine answers, null where there is no such thing. Throws what else the request throws. */
+export async function ifThere<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
 /** What the engine said, without dockerode's frame around it: one line. */
 export function reasonOf(error: unknown): string {
   const said = (error as { json?: { message?: unknown; cause?: unknown } } | null)?.json;

@@ -8,7 +8,7 @@ import { givePatience } from "./patience.ts";
 import { openTunnel } from "./ssh.ts";
 
 export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
-export { engineError, reasonOf, statusOf } from "./errors.ts";
+export { engineError, ifThere, isMissing, reasonOf, statusOf } from "./errors.ts";
 
 export interface EngineFacts {
   readonly kind: "docker" | "podman";

@@ -1,6 +1,6 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
 import type Dockerode from "dockerode";
-import { engineError, reasonOf, statusOf, type Engine } from "../engine/index.ts";
+import { engineError, ifThere, isMissing, reasonOf, statusOf, type Engine } from "../engine/index.ts";
 import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
 import { volumeMount } from "../sandboxes/docker/container.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
@@ -21,15 +21,15 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     }
   };
   /** As `ask`, where the answer may be that there is no such thing. */
-  const seek = async <T>(work: Promise<T>): Promise<T | null> =>
-    ask(work.catch((error: unknown) => (codeOf(error) === 404 ? null : Promise.reject(error as Error))));
+  const seek = async <T>(work: Promise<T>): Promise<T | null> => ask(ifThere(work));
   /** As `ask`, for what is no failure when it is so already. */
-  const ensure = async (work: Promise<unknown>, already: readonly number[]): Promise<void> =>
-    ask(
-      work
-        .then(() => {})
-        .catch((error: unknown) => (already.includes(codeOf(error)) ? undefined : Promise.reject(error as Error))),
+  const ensure = async (work: Promise<unknown>, already: readonly number[]): Promise<void> => {
+    await ask(
+      work.catch((error: unknown) => {
+        if (!already.includes(isMissing(error) ? 404 : (statusOf(error) ?? 0))) throw error;
+      }),
     );
+  };
   const container = (id: string): Dockerode.Container => api.getContainer(id);
 
   return {
@@ -73,12 +73,6 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
  */
 function isWorkspace({ Config }: Dockerode.ContainerInspectInfo): boolean {
   return Object.hasOwn(Config.Labels ?? {}, WORKSPACE_LABEL);
-}
-
-/** Podman calls it a failure of its own (500) when a container removes itself while it is being asked about. */
-function codeOf(error: unknown): number {
-  const status = statusOf(error) ?? 0;
-  return status === 500 && /no such container/i.test(reasonOf(error)) ? 404 : status;
 }
 
 /** A reference without tag means the latest, never all of them. */

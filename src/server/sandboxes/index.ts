@@ -6,7 +6,7 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import { ISOLATED } from "./docker/container.ts";
 import type { Driver } from "./driver.ts";
-import type { EngineOptions } from "./docker/driver.ts";
+import type { EngineOptions } from "./docker/options.ts";
 import type { EmbeddedOptions } from "./home.ts";
 
 /** What a driver is told: of this machine, and of the engine for the one that wants one. */
@@ -14,7 +14,7 @@ export interface DriverOptions extends EmbeddedOptions {
   readonly engine?: Partial<EngineOptions>;
 }
 export { ISOLATED } from "./docker/container.ts";
-export type { EngineOptions } from "./docker/driver.ts";
+export type { EngineOptions } from "./docker/options.ts";
 
 /** Need nothing but the machine. In the order of preference: the first that is healthy is a server's default. */
 export const EMBEDDED = ["namespace", "process"] as const;

@@ -1,70 +1,20 @@
-// The volume with the helper's files, filled once on an engine and shown read-only in every container of this server. It
-// holds this very program and the C library it runs on here; the engine may be on another machine, never of another kind.
-import { randomBytes } from "node:crypto";
+// The helper's files, in a volume of their own (helper-volume.ts): this very program and the C library it runs on here; the
+// engine may be on another machine, never of another kind.
 import { createReadStream, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { RECEIVER } from "../../../protocol/receiver.ts";
-import { statusOf } from "../../engine/index.ts";
+import { ifThere } from "../../engine/index.ts";
 import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
 import { volumeMount } from "./container.ts";
-import { carries, labelFilters, labelsOf } from "./owner.ts";
 import { archive, type Entry } from "./tar.ts";
 
 const COMPLETE = "complete";
 
-/** Two names are taken by accident, if ever. */
-const MOST_TRIES = 3;
-
-/** Which version of the helper a volume holds. */
-const HELPER_LABEL = "runcode.helper";
-
-/**
- * Takes the server's name and the program's file; gives the volume for this version of the helper, made where it is missing, and
- * empty until `fillHelper`. Those of the server's other versions go, but for the ones that a container still has. Throws what
- * dockerode throws.
- */
-export async function helperVolume(api: Dockerode, server: string, program: string): Promise<string> {
-  const version = await helperVersion(program);
-  let Name = `runcode-${server}-helper-${version}`;
-  for (let tries = 1; ; tries++) {
-    await api.createVolume({ Name, Labels: { ...labelsOf(server), [HELPER_LABEL]: version } });
-    if (await isHelperVolume(api, server, Name)) break;
-    if (tries === MOST_TRIES) throw new RuncodeError("start_failed", "the engine keeps no labels of volumes");
-    Name = `runcode-${server}-helper-${version}-${randomBytes(4).toString("hex")}`;
-  }
-  const { Volumes } = await api.listVolumes({
-    filters: labelFilters(labelsOf(server)) as unknown as Record<string, string[]>,
-  });
-  for (const { Name: other, Labels = {} } of Volumes ?? [])
-    // What is in use goes another time.
-    if (other !== Name && carries(Labels, labelsOf(server)) && Labels[HELPER_LABEL] !== undefined)
-      await api
-        .getVolume(other)
-        .remove()
-        .catch(() => {});
-  return Name;
-}
-
-/**
- * Whether a volume is one that `helperVolume` made. One of that name that was removed is made again by the engine, for the next
- * container that wants it, and may hold what that container's image has at its place.
- */
-export async function isHelperVolume(api: Dockerode, server: string, name: string): Promise<boolean> {
-  const found = await api
-    .getVolume(name)
-    .inspect()
-    .catch((error: unknown) => {
-      if (statusOf(error) !== 404) throw error;
-      return null;
-    });
-  return carries(found?.Labels, labelsOf(server)) && found?.Labels?.[HELPER_LABEL] !== undefined;
-}
-
 /** Takes the program's file; gives a name for exactly these bytes and libraries. */
-async function helperVersion(program: string): Promise<string> {
+export async function helperVersion(program: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   for (const file of [program, ...libraries().map(({ file }) => file)])
     for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
@@ -120,14 +70,10 @@ async function fill(container: Dockerode.Container, program: string): Promise<vo
 }
 
 async function isComplete(container: Dockerode.Container): Promise<boolean> {
-  try {
-    const stream = await container.getArchive({ path: `${HELPER_DIR}/${COMPLETE}` });
-    for await (const _chunk of stream as AsyncIterable<Uint8Array>) continue;
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 404) return false;
-    throw error;
-  }
+  const stream = await ifThere(container.getArchive({ path: `${HELPER_DIR}/${COMPLETE}` }));
+  if (stream === null) return false;
+  for await (const _chunk of stream as AsyncIterable<Uint8Array>) continue;
+  return true;
 }
 
 /** The shared libraries that this process has mapped: those that the program needs to run. */

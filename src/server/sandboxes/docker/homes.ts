@@ -2,8 +2,8 @@
 // of its own where its machine has ids for that (`containers` in /etc/subuid); a home keeps the ones that it was made with, as a
 // label, since its files belong to them. Other engines have user namespaces for all containers or for none.
 import { askPodman } from "../../engine/podman.ts";
-import { reasonOf, statusOf, type Engine } from "../../engine/index.ts";
-import { lookInto } from "./image.ts";
+import { ifThere, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { lookInto } from "./look.ts";
 import { labelFilters, labelsOf } from "./owner.ts";
 
 /** What the home's containers get for `UsernsMode`. A home without it is the engine's own ids'. */
@@ -47,13 +47,7 @@ export class Homes {
   async open(workspace: number, image: string): Promise<Home> {
     const { api } = this.#engine;
     const volume = this.#name(workspace);
-    const there = await api
-      .getVolume(volume)
-      .inspect()
-      .catch((error: unknown) => {
-        if (statusOf(error) !== 404) throw error;
-        return null;
-      });
+    const there = await ifThere(api.getVolume(volume).inspect());
     if (there) return { volume, users: checkedUsers(there.Labels?.[USERS_LABEL]) };
     const users = (await this.giveUsers()) ? ((await this.findUsers(image)) ?? (await this.#anyUsers())) : "";
     await this.#make(workspace, users);
@@ -62,12 +56,7 @@ export class Homes {
 
   /** Removes the volume with all that is in it. Idempotent. */
   async remove(workspace: number): Promise<void> {
-    await this.#engine.api
-      .getVolume(this.#name(workspace))
-      .remove({ force: true })
-      .catch((error: unknown) => {
-        if (statusOf(error) !== 404) throw error;
-      });
+    await ifThere(this.#engine.api.getVolume(this.#name(workspace)).remove({ force: true }));
   }
 
   /** Takes an image that the engine has; gives the `UsernsMode` of ids that no container has now, or null where there are none. */

@@ -1,10 +1,7 @@
-// Images: brought to the engine where they are missing, and looked into for who their processes will be.
-import { randomBytes } from "node:crypto";
+// Images: brought to the engine where they are missing.
 import type { Readable } from "node:stream";
-import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, statusOf, type Engine } from "../../engine/index.ts";
-import { findAccount } from "../inside/account.ts";
+import { engineError, ifThere, statusOf, type Engine } from "../../engine/index.ts";
 
 const SILENT_MS = 300_000;
 /** An image has 127 layers at most, and a pull two or three phases. */
@@ -44,14 +41,12 @@ export async function ensureImage(
 }
 
 async function inspectImage(engine: Engine, name: string): Promise<Image | null> {
-  try {
-    const { Id, Config } = await engine.api.getImage(name).inspect();
-    const { User = "", Volumes } = (Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
-    return { id: Id, user: User, volumes: Object.keys(Volumes ?? {}) };
-  } catch (error) {
-    if (statusOf(error) === 404) return null;
+  const found = await ifThere(engine.api.getImage(name).inspect()).catch((error: unknown) => {
     throw engineError(error, `image ${name}`, engine.endpoint);
-  }
+  });
+  if (!found) return null;
+  const { User = "", Volumes } = (found.Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
+  return { id: found.Id, user: User, volumes: Object.keys(Volumes ?? {}) };
 }
 
 async function pull(
@@ -140,76 +135,4 @@ function noImage(name: string, why: string): RuncodeError {
   return new RuncodeError("not_found", `image ${name} cannot be had: ${why.slice(0, 300)}`, {
     hint: "check its name, and that the engine may pull it (docker pull)",
   });
-}
-
-/** Who the processes of an image are, and where their home is. */
-export interface Identity {
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: string;
-}
-
-/**
- * Takes the image's `User` and the text of its /etc/passwd. A volume is laid over the home, so it is only ever one of the
- * places where homes are: an account whose home is `/` or `/usr/sbin` gets one below /home.
- */
-export function identityOf(user: string, passwd: string): Identity {
-  const [who = "", group = ""] = user.split(":");
-  const number = /^\d+$/.test(who) ? Number(who) : null;
-  const account = findAccount(passwd, who === "" ? 0 : (number ?? who));
-  const uid = number ?? account?.uid ?? 0;
-  const gid = /^\d+$/.test(group) ? Number(group) : (account?.gid ?? uid);
-  const own = account?.home ?? "";
-  const home = /^(\/root|\/home(\/[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*)+)$/.test(own) ? own : "/home/workspace";
-  return { uid, gid, home: uid === 0 && own === "" ? "/root" : home };
-}
-
-/** The containers that this process is looking into. */
-const looking = new Set<string>();
-
-/** A container that is only looked into. */
-export interface Look {
-  /** An image that the engine has. */
-  readonly image: string;
-  readonly labels: Record<string, string>;
-  readonly mounts?: readonly Dockerode.MountSettings[];
-  /** `UsernsMode`; as the engine has it when absent. */
-  readonly users?: string;
-}
-
-/**
- * Takes what to look into and a function that is given its container, which is never started; gives what the function gives,
- * and removes the container. Throws what the engine says.
- */
-export async function lookInto<T>(
-  { api }: Engine,
-  { image, labels, mounts = [], users }: Look,
-  look: (container: Dockerode.Container) => Promise<T>,
-): Promise<T> {
-  const name = `runcode-look-${randomBytes(6).toString("hex")}`;
-  looking.add(name);
-  let container: Dockerode.Container | undefined;
-  try {
-    container = await api.createContainer({
-      name,
-      Image: image,
-      Labels: labels,
-      Entrypoint: ["/nothing"],
-      Cmd: [],
-      HostConfig: {
-        NetworkMode: "none",
-        ...(users === undefined ? {} : { UsernsMode: users }),
-        Mounts: [...mounts],
-      },
-    });
-    return await look(container);
-  } finally {
-    await container?.remove({ force: true, v: true }).catch(() => {});
-    looking.delete(name);
-  }
-}
-
-/** Whether a container was made by `lookInto`, and by a look that is over: the engine went away before it could be removed. */
-export function isLeftover({ Names }: Dockerode.ContainerInfo): boolean {
-  return Names.some((name) => name.startsWith("/runcode-look-") && !looking.has(name.slice(1)));
 }

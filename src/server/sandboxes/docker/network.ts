@@ -4,7 +4,7 @@
 // of the machine's own firewall holds for all of them.
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, ifThere, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import { askPodman } from "../../engine/podman.ts";
 import { ISOLATED } from "./container.ts";
 import { carries, labelFilters, labelsOf, WORKSPACE_LABEL } from "./owner.ts";
@@ -114,16 +114,7 @@ const MAKE: Readonly<Record<"docker" | "podman", (api: Dockerode, wanted: Wanted
 };
 
 async function isThere(api: Dockerode, { name }: Wanted): Promise<boolean> {
-  return await api
-    .getNetwork(name)
-    .inspect()
-    .then(
-      () => true,
-      (error: unknown) => {
-        if (statusOf(error) !== 404) throw error;
-        return false;
-      },
-    );
+  return (await ifThere(api.getNetwork(name).inspect())) !== null;
 }
 
 /** What is gone is as it should be; what is in use goes another time. Podman says that with 500 and in words. */

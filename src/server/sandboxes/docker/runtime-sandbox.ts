@@ -1,11 +1,9 @@
 // A container that is somebody else's as well. There is no helper in it until the first request, and none once its
 // connection is gone or has not been used for a while; the next request starts another.
-import { RuncodeError } from "../../../protocol/errors.ts";
-import { selfArgv } from "../inside/helper.ts";
-import { connectNear, type Remote } from "../remote/near.ts";
-import { attach } from "./attach.ts";
+import type { Remote } from "../remote/near.ts";
 import { EngineSandbox, unlessGone, type EngineSandboxOptions } from "./engine-sandbox.ts";
 import { watchUse, type Idleness } from "./idle.ts";
+import { startHelper } from "./start-helper.ts";
 
 export interface RuntimeSandboxOptions extends EngineSandboxOptions {
   readonly paused: boolean;
@@ -54,11 +52,7 @@ export class RuntimeSandbox extends EngineSandbox {
   }
 
   async #connect(): Promise<Remote> {
-    const argv = [...selfArgv(), "sandbox-agent", "--no-project"];
-    const { transport, complaint } = await this.ask("reach", async () => await attach(this.container, argv, []));
-    return await connectNear(transport).catch((error: unknown) => {
-      const said = complaint() || "it said nothing";
-      throw new RuncodeError("unavailable", `the helper does not run in the runtime: ${said}`, { cause: error });
-    });
+    const how = { words: ["--no-project"], place: "runtime", otherwise: "unavailable" } as const;
+    return await this.ask("reach", async () => await startHelper(this.container, how));
   }
 }

@@ -4,15 +4,16 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, isMissing, type Engine } from "../../engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../driver.ts";
 import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
-import { fillHelper, helperMount, helperVolume, isHelperVolume } from "./helper.ts";
-import { lookInto } from "./image.ts";
+import { fillHelper, helperMount } from "./helper.ts";
+import { HelperVolume } from "./helper-volume.ts";
+import { lookInto } from "./look.ts";
 import { labelsOf, serverName } from "./owner.ts";
-import { RuntimeSandbox } from "./runtime-sandbox.ts";
 import { unlessGone } from "./engine-sandbox.ts";
+import { RuntimeSandbox } from "./runtime-sandbox.ts";
 import { onlyFile } from "./tar.ts";
 
 /** Which server's a runtime is; the value is the server's own name (owner.ts). */
@@ -32,7 +33,7 @@ export class RuntimeDriver implements Driver {
   readonly #reach: () => Promise<Engine>;
   readonly #clock: Clock;
   readonly #sandboxes = new Map<string, RuntimeSandbox>();
-  #helper: Promise<string> | undefined;
+  readonly #helper = new HelperVolume();
 
   /** Takes how to reach the engine, which may not be there yet. */
   constructor(options: EmbeddedOptions, reach: () => Promise<Engine>, clock: Clock) {
@@ -55,15 +56,15 @@ export class RuntimeDriver implements Driver {
    * that the engine has. Throws where there is none, as for an engine on a machine of another kind.
    */
   async helperVolume(image: string): Promise<string> {
-    const known = await this.#helper;
-    const { api } = await this.#reach();
-    if (known !== undefined && !(await isHelperVolume(api, await serverName(this.#options.dataDir), known)))
-      this.#helper = undefined;
-    this.#helper ??= this.#fill(image).catch((error: unknown) => {
-      this.#helper = undefined;
-      throw error;
+    const engine = await this.#reach();
+    const [program, ...script] = this.#options.self;
+    if (process.platform !== "linux" || program === undefined || script.length > 0)
+      throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
+    const server = await serverName(this.#options.dataDir);
+    return await this.#helper.of({ api: engine.api, server, program }, async (volume) => {
+      const about = { image, labels: labelsOf(server), mounts: [helperMount(volume)] };
+      await lookInto(engine, about, async (container) => await fillHelper(container, volume, program));
     });
-    return await this.#helper;
   }
 
   async create({ container }: SandboxSpec): Promise<void> {
@@ -103,7 +104,7 @@ export class RuntimeDriver implements Driver {
       });
       return sandbox;
     } catch (error) {
-      if (statusOf(error) === 404) return null;
+      if (isMissing(error)) return null;
       throw engineError(error, `runtime ${spec.title} cannot be looked at`, engine.endpoint);
     }
   }
@@ -127,18 +128,6 @@ export class RuntimeDriver implements Driver {
   /** The runtimes go on; the helpers in them end with their connections. */
   async close(): Promise<void> {
     for (const sandbox of this.#sandboxes.values()) sandbox.disconnect();
-  }
-
-  async #fill(image: string): Promise<string> {
-    const [program, ...script] = this.#options.self;
-    if (process.platform !== "linux" || program === undefined || script.length > 0)
-      throw new RuncodeError("unavailable", "runcode must be one executable for Linux");
-    const server = await serverName(this.#options.dataDir);
-    const engine = await this.#reach();
-    const volume = await helperVolume(engine.api, server, program);
-    const about = { image, labels: labelsOf(server), mounts: [helperMount(volume)] };
-    await lookInto(engine, about, async (container) => await fillHelper(container, volume, program));
-    return volume;
   }
 
   /** Who the container's processes are, by its own /etc/passwd; root where it has none. */
