@@ -39,6 +39,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     },
     argv,
   );
+  // Who was told to end waits no longer for a reader than for a command.
+  if (interrupts.signal.aborted) setTimeout(() => process.exit(exit), GRACE_MS);
   if (unread) return 0;
   if (context) await mentionNewer(argv, context);
   await streams.flushed();

@@ -3,7 +3,7 @@ import { defineCommand, type Context } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { oneLine } from "../protocol/text.ts";
 import type { ServeConfig, ServeFlags } from "../server/daemon/options.ts";
-import type { ServeIo, ServerFacts } from "../server/serve.ts";
+import type { RunningServer, ServeIo, ServerFacts } from "../server/serve.ts";
 
 export default defineCommand({
   summary: "Run a control plane and SSH gateway of your own",
@@ -170,21 +170,19 @@ async function runDetached(flags: ServeFlags, fd: number, context: Context): Pro
   const { report } = await import("../server/daemon/detach.ts");
   const { checkFlags } = await import("../server/daemon/options.ts");
   const { startServer } = await import("../server/serve.ts");
+  const io = await ioOf(context, (line) => void context.streams.stderr.write(`${new Date().toISOString()} ${line}\n`));
+  let server: RunningServer;
   try {
-    const io = await ioOf(
-      context,
-      (line) => void context.streams.stderr.write(`${new Date().toISOString()} ${line}\n`),
-    );
-    const server = await startServer(await checkFlags(flags, context.cwd, context.env), io);
-    for (const note of server.facts.notes) io.log(note);
-    report(fd, { facts: server.facts });
-    await untilSignal(context);
-    await server.drain();
+    server = await startServer(await checkFlags(flags, context.cwd, context.env), io);
   } catch (error) {
     const known = error instanceof RuncodeError ? error : new RuncodeError("error", String(error), { cause: error });
     report(fd, { error: known.toJSON() });
     throw error;
   }
+  for (const note of server.facts.notes) io.log(note);
+  report(fd, { facts: server.facts });
+  await untilSignal(context);
+  await server.drain();
 }
 
 async function ioOf(context: Context, log: (line: string) => void): Promise<ServeIo> {

@@ -7,6 +7,7 @@ import { RuncodeError } from "../protocol/errors.ts";
 import { claimDataDir, dataDirAt, hostKeyOf, prepareDataDir } from "./daemon/data-dir.ts";
 import { openDrivers } from "./daemon/drivers.ts";
 import { isLoopback, isWildcard, urlHost, type ServeConfig } from "./daemon/options.ts";
+import { createParts } from "./daemon/parts.ts";
 import { removeState, writeState } from "./daemon/state.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
 import { createApp, createSockets, type HostPolicy } from "./http/index.ts";
@@ -37,7 +38,10 @@ export interface ServerFacts {
 
 export interface RunningServer {
   readonly facts: ServerFacts;
-  /** Takes nobody new, lets what runs come to an end for a while, stops the sandboxes and closes everything. */
+  /**
+   * Takes nobody new, lets what runs come to an end for a while, stops the sandboxes and closes everything, within END_MS.
+   * Throws RuncodeError `timeout` that says what did not close in time; it is for the process to end all the same.
+   */
   drain(): Promise<void>;
 }
 
@@ -53,26 +57,16 @@ export interface ServeIo {
 /** Starts a server. Resolves when both listeners answer; throws RuncodeError, leaving nothing open. */
 export async function startServer(config: ServeConfig, io: ServeIo): Promise<RunningServer> {
   const { clock, log } = io;
-  // What is open so far, to be closed in the opposite order whether starting fails or the server ends.
-  const closers: (() => Promise<void> | void)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) {
-      // One that fails must not keep the others open.
-      try {
-        await close();
-      } catch (error) {
-        log(`closing: ${String(error)}`);
-      }
-    }
-  };
+  // What is open so far, closed whether starting fails or the server ends.
+  const parts = createParts(log);
   try {
     const dir = dataDirAt(config.dataDir);
     await prepareDataDir(dir);
-    closers.push(await claimDataDir(dir));
-    closers.push(outliveDefects(log));
+    parts.add("the data directory", await claimDataDir(dir));
+    parts.add("the process", outliveDefects(log));
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
-    closers.push(() => store.close());
+    parts.add("the database", () => store.close());
     const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
 
     const runtimes = config.runtimeApi
@@ -84,7 +78,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
           publicUrl: config.publicUrl,
         })
       : null;
-    if (runtimes) closers.push(() => runtimes.close());
+    if (runtimes) parts.add("the engine of the runtime API", () => runtimes.close());
 
     let endpoints: Endpoints | undefined;
     const plane = createControlPlane({
@@ -99,7 +93,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       },
       log,
     });
-    closers.push(() => plane.workspaces.close());
+    parts.add("the drivers", () => plane.workspaces.close(), WORKSPACES_MS);
 
     const gateway = createGateway({
       access: plane.access,
@@ -107,9 +101,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       version: io.version,
       log: (event) => log(`ssh ${JSON.stringify(event)}`),
     });
-    closers.push(() => gateway.close());
+    parts.add("the SSH gateway", () => gateway.drain(DRAIN_MS));
     const ssh = await listen(gateway, config.ssh);
-    closers.push(() => gateway.drain(DRAIN_MS));
 
     const sockets = createSockets();
     const app = createApp({
@@ -140,8 +133,8 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       closing: () => Response.json({ error: true, message: "the server is shutting down" }, { status: 503 }),
       websocket: sockets.handler,
     });
-    closers.push(() => http.close());
-    closers.push(() => sockets.close());
+    parts.add("the HTTP listener", () => http.close());
+    parts.add("the pages' terminals", () => sockets.close());
 
     const own = `${config.tls ? "https" : "http"}://${urlHost(config.http.host)}:${http.port}`;
     const webBase = config.publicUrl ?? own;
@@ -152,7 +145,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     };
     const first = plane.accounts.bootstrap();
     const runtimeApi = (await runtimes?.serve(plane)) ?? null;
-    if (runtimeApi) closers.push(() => runtimeApi.close());
+    if (runtimeApi) parts.add("the runtime API", () => runtimeApi.close());
     const facts: ServerFacts = {
       pid: process.pid,
       api_base: webBase,
@@ -179,7 +172,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       ...(facts.runtime_api === undefined ? {} : { runtime_api: facts.runtime_api }),
       engine: config.engine.address,
     });
-    closers.push(() => removeState(dir));
+    parts.add("its state file", () => removeState(dir));
     log(`serving: http ${own}, ssh ${ssh.host}:${ssh.port}, data ${dir.root}`);
     void plane.workspaces.recover().catch((error: unknown) => log(`recovery: ${String(error)}`));
 
@@ -189,15 +182,25 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       drain: () => {
         if (!draining) {
           log("draining");
-          draining = closeAll();
+          draining = parts.close().then(nothingLeft);
         }
         return draining;
       },
     };
   } catch (error) {
-    await closeAll();
+    await parts.close();
     throw error;
   }
+}
+
+/** How long the workspaces may take to stop and their drivers to close, in milliseconds; the workspaces have a bound of their own. */
+const WORKSPACES_MS = 30_000;
+
+function nothingLeft(left: readonly string[]): void {
+  if (left.length === 0) return;
+  throw new RuncodeError("timeout", `the server has ended, and these had not closed in time: ${left.join(", ")}`, {
+    hint: "the next start clears up what they left",
+  });
 }
 
 /** A request that takes longer than this without a byte is given up; the longest of ours is a forced delete. */

@@ -20,6 +20,15 @@ export interface EngineProxy {
   close(): Promise<void>;
 }
 
+/** Resolves when the socket takes more, or is gone; what listens for the one does not stay behind when the other comes. */
+async function room(socket: net.Socket): Promise<void> {
+  const enough = new AbortController();
+  const { signal } = enough;
+  await Promise.race([once(socket, "drain", { signal }), once(socket, "close", { signal })]).finally(() =>
+    enough.abort(),
+  );
+}
+
 /** Takes the address of an engine (`unix://…`); gives a proxy in front of it that does nothing yet. */
 export async function engineProxy(address: string): Promise<EngineProxy> {
   const dir = await mkdtemp(path.join(tmpdir(), "rcp-"));
@@ -35,7 +44,7 @@ export async function engineProxy(address: string): Promise<EngineProxy> {
       for await (const chunk of from) {
         await before(chunk as Buffer);
         await gate.promise;
-        if (!to.write(chunk as Buffer) && !to.destroyed) await Promise.race([once(to, "drain"), once(to, "close")]);
+        if (!to.write(chunk as Buffer) && !to.destroyed) await room(to);
       }
       await gate.promise;
       to.end();

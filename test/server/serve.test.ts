@@ -1,10 +1,13 @@
 // `runcode serve` as people and scripts run it: the built program, its listeners, its directory.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { execa } from "execa";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   BINARY,
   checkDocuments,
@@ -176,6 +179,26 @@ describe("serve in the foreground", () => {
       states.add(answer.data.workspace.interim_state || answer.data.workspace.current_state);
     }
     expect([...states].filter((state) => state !== "starting")).toEqual(["running"]);
+  });
+
+  test("ends also where nobody reads what it has to say", async () => {
+    const fifo = path.join(home.dir, "unread");
+    await execa("mkfifo", [fifo]);
+    const unread = openSync(fifo, constants.O_RDWR);
+    const filling = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    expect(() => {
+      for (;;) writeSync(filling, Buffer.alloc(4096));
+    }).toThrow("EAGAIN");
+    try {
+      const stdio = ["ignore", "pipe", unread] as const;
+      const child = spawn(BINARY, ["serve", "--data-dir", dir, ...FREE], { env: home.env, stdio: [...stdio] });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      await once(child.stdout as Readable, "data");
+      child.kill("SIGTERM");
+      expect(await once(child, "exit")).toEqual([0, null]);
+    } finally {
+      for (const fd of [filling, unread]) closeSync(fd);
+    }
   });
 
   test("shows no token to a pipe that did not ask for JSON", async () => {

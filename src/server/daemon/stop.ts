@@ -3,10 +3,11 @@ import type { Clock } from "../../platform/clock.ts";
 import { errno } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { DataDir } from "./data-dir.ts";
+import { END_MS } from "./parts.ts";
 import { isClaimed, runningServer, type ServerState } from "./state.ts";
 
-/** Longer than the server gives itself to drain. */
-const WAIT_MS = 60_000;
+/** Longer than the server gives itself to end. */
+const WAIT_MS = END_MS + 10_000;
 
 /** Gives the server that was stopped, or null when none ran. Throws RuncodeError `timeout` when it does not end. */
 export async function stopServer(dir: DataDir, clock: Clock): Promise<ServerState | null> {

@@ -78,14 +78,19 @@ export interface Lifecycle {
   recover(): Promise<void>;
   /** Throws when the default driver is not well. */
   probe(): Promise<void>;
-  /** Stops every sandbox, without forgetting which were running, and closes the drivers. */
-  close(): Promise<void>;
+  /**
+   * Stops every sandbox, without forgetting which were running, and closes the drivers. Gives the workspaces that did not
+   * stop in time, for a person.
+   */
+  close(): Promise<readonly string[]>;
 }
 
 /** How many workspaces are brought back at once after a start of the server. */
 const RECOVER_AT_ONCE = 8;
 /** How long a server that ends waits for its sandboxes, in milliseconds; what is left is cleared up at its next start. */
-const CLOSE_MS = 30_000;
+const CLOSE_MS = 25_000;
+/** How many of those are named. */
+const NAMED = 10;
 
 export function createLifecycle({
   store,
@@ -309,11 +314,10 @@ export function createLifecycle({
       const bound = clock.sleep(CLOSE_MS, enough.signal).catch(() => {});
       await Promise.race([Promise.all(halts), bound]);
       enough.abort();
-      for (const id of late)
-        log(
-          `workspace ${store.workspaces.get(id)?.title}: has not stopped in ${CLOSE_MS / 1000} s, and is left to the next start`,
-        );
       await Promise.all([...drivers, ...(adopting ? [adopting] : [])].map((driver) => driver.close()));
+      const titles = [...late].map((id) => store.workspaces.get(id)?.title ?? String(id));
+      const more = titles.length > NAMED ? [`${titles.length - NAMED} more workspaces`] : [];
+      return [...titles.slice(0, NAMED).map((title) => `workspace ${title}`), ...more];
     },
   };
 }
