@@ -5,7 +5,7 @@ import { createDriver } from "../src/server/sandboxes/index.ts";
 import { findEngine } from "../src/server/engine/index.ts";
 import { BUSYBOX, DEBIAN, ENGINE_KINDS, engineAddress, type EngineKind } from "../test/harness/engines.ts";
 import { BINARY, testServer, type TestClient } from "../test/harness/index.ts";
-import { measure, sh, type Measured, type Row } from "./measure.ts";
+import { measure, sh, type Contestant, type Measured, type Row } from "./measure.ts";
 
 const CROWD = 100;
 
@@ -15,8 +15,8 @@ export async function benchContainers(
   rounds: number,
   wanted: (what: string) => boolean,
   keep: (work: Promise<Measured>) => Promise<void>,
-  /** `put` and what it is given, into a workspace that is no container, and what puts things back before it. */
-  plain: { readonly put: (file: string) => Promise<void>; readonly clear: () => Promise<void> },
+  /** Takes a file of 1 GiB; gives who else brings it to where it goes, without a container. */
+  plainly: (file: string) => readonly Contestant[],
 ): Promise<void> {
   for (const kind of ENGINE_KINDS) {
     const address = engineAddress(kind);
@@ -24,7 +24,7 @@ export async function benchContainers(
       console.log(`${kind}: not measured, no such engine in RUNCODE_TEST_ENGINES (scripts/engines.sh)`);
       continue;
     }
-    await onEngine(kind, address, { dir, rounds, wanted, keep, plain });
+    await onEngine(kind, address, { dir, rounds, wanted, keep, plainly });
   }
 }
 
@@ -33,11 +33,11 @@ interface How {
   readonly rounds: number;
   readonly wanted: (what: string) => boolean;
   readonly keep: (work: Promise<Measured>) => Promise<void>;
-  readonly plain: Parameters<typeof benchContainers>[4];
+  readonly plainly: Parameters<typeof benchContainers>[4];
 }
 
-async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted, keep, plain }: How): Promise<void> {
-  const names = ["create to first exec", "exec through the gateway", "put 1 GiB", `${CROWD} workspaces`];
+async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted, keep, plainly }: How): Promise<void> {
+  const names = ["create to first exec, in process", "exec through the gateway", "put 1 GiB", `${CROWD} workspaces`];
   if (!names.some((name) => wanted(`${kind}: ${name}`))) return;
   // Podman's own command line speaks to the same service, so that both do the same work.
   const cli = kind === "docker" ? ["docker", "-H", address] : ["podman", "--url", address];
@@ -57,7 +57,7 @@ async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted
     let clear = async (): Promise<void> => {};
     const rows: Row[] = [
       {
-        what: `${kind}: create to first exec`,
+        what: `${kind}: create to first exec, in process`,
         ours: {
           name: "driver",
           before: async () => {
@@ -103,7 +103,7 @@ async function onEngine(kind: EngineKind, address: string, { dir, rounds, wanted
             before: () => sh([...cli, "exec", reference, "rm", "-f", "/root/gib"]),
             run: () => sh([...cli, "cp", path.join(dir, "gib"), `${reference}:/root/gib`]),
           },
-          { name: "put without a container", before: plain.clear, run: () => plain.put(path.join(dir, "gib")) },
+          ...plainly(path.join(dir, "gib")),
         ],
         target: 1,
         rounds: 5,

@@ -53,10 +53,19 @@ try {
   if (wanted("200 sessions at once")) await keep(twoHundred(bed, rounds));
   if (wanted("memory per idle session")) await keep(idleMemory(bed));
   const plainly = (...words: string[]): Promise<void> => sh([BINARY, ...words], { env: client.home.env, cwd: dir });
-  await benchContainers(dir, rounds, wanted, keep, {
-    put: (file) => plainly("put", file, "gib"),
-    clear: () => plainly("exec", "--", "rm -f gib"),
-  });
+  await benchContainers(dir, rounds, wanted, keep, (file) => [
+    {
+      name: "put without a container",
+      before: () => plainly("exec", "--", "rm -f gib"),
+      run: () => plainly("put", file, "gib"),
+    },
+    {
+      // What ssh alone takes, which no put can be faster than: no hash, and OpenSSH at both ends.
+      name: "ssh into sshd, cat",
+      before: () => rm(path.join(dir, "there"), { force: true }),
+      run: () => sh(["ssh", "-F", sshd.config, "ref", `cat >${path.join(dir, "there")}`], { stdin: file }),
+    },
+  ]);
 } finally {
   await sshd.close();
   await server.close();
