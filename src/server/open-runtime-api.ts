@@ -1,5 +1,6 @@
 // `serve --runtime-api`, wired: the engine, the application over it, and its listener.
 import { homedir } from "node:os";
+import path from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { isLoopback, isWildcard, urlHost } from "./daemon/address.ts";
 import type { RuntimeApiConfig } from "./daemon/runtime-api.ts";
@@ -7,7 +8,8 @@ import { findEngine, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
 import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
-import { createLeftovers } from "./runtime-api/leftovers.ts";
+import { openLeftovers } from "./runtime-api/leftovers.ts";
+import { pendingIn } from "./runtime-api/pending.ts";
 import { volumePolicy } from "./runtime-api/volumes.ts";
 import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
 import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
@@ -39,7 +41,7 @@ export interface ServedRuntimeApi {
 export interface RuntimeApiParts {
   /** Of the workspaces that its runtimes are. */
   readonly driver: RuntimeDriver;
-  /** Listens. Throws RuncodeError `io` for an address that cannot be listened on. */
+  /** Listens. Throws RuncodeError `io`, as for an address that cannot be listened on. */
   serve(plane: ControlPlane): Promise<ServedRuntimeApi>;
   /** Lets go of the engine, when nothing uses it any more. */
   close(): Promise<void>;
@@ -67,7 +69,8 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
     driver,
     close: () => engine.close(),
     serve: async (plane) => {
-      const leftovers = createLeftovers(engine, io.clock, io.log);
+      const pending = pendingIn(path.join(io.dataDir, "starts"));
+      const leftovers = await openLeftovers(engine, pending, io.clock, io.log);
       const workspaces = createRuntimeWorkspaces({ engine, leftovers, driver, plane, clock: io.clock, log: io.log });
       const host = addressOf(config);
       const outside = !isLoopback(host);

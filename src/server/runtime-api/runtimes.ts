@@ -1,5 +1,6 @@
 // The rules of the runtime API: which container an id means, and what may be done to one in which state. Nothing is kept
-// here but what failed starts may have left: what is true of a runtime is asked of the engine each time, so that a restarted server knows as much as before.
+// here but what starts that failed or are not over may have left: what is true of a runtime is asked of the engine each time, so
+// that a restarted server knows as much as before.
 import { RuncodeError } from "../../protocol/errors.ts";
 import { RUNTIME_LABEL, STOP_GRACE_SECONDS } from "../../protocol/runtime-api.ts";
 import type { RuntimeActionAnswer, RuntimeActionRequest } from "../../protocol/runtime-api.ts";
@@ -106,7 +107,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
     signal.throwIfAborted();
     const { helper, labels } = await listener.prepare(request.image);
     // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
-    const start = leftovers.begin();
+    const start = await leftovers.begin();
     let id: string | null = null;
     try {
       id = await engine.create({
@@ -122,11 +123,11 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
       if (!container) throw new RuntimeRefused("Unable to start runtime: it ended at once and was removed");
       await listener.started(container);
       signal.throwIfAborted();
-      start.done();
+      await start.done();
       return container;
     } catch (error) {
       // An engine that refused to make it has made nothing.
-      if (id === null && error instanceof EngineRefusal) start.done();
+      if (id === null && error instanceof EngineRefusal) await start.done().catch(() => {});
       else await start.takeBack(id);
       throw error;
     }
