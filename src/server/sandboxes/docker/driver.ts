@@ -97,18 +97,15 @@ export class DockerDriver implements Driver {
       const info = (await engine.api.info()) as Record<string, unknown>;
       const security = (info["SecurityOptions"] as string[] | undefined) ?? [];
       const has = (name: string): boolean => security.some((option) => option.startsWith(`name=${name}`));
+      const { rootless, enforces } = await engine.traits();
       const shape = [
-        has("rootless") ? "rootless" : has("userns") ? "user namespaces" : await this.#usersOf(engine),
+        rootless ? "rootless" : has("userns") ? "user namespaces" : await this.#usersOf(engine),
         has("seccomp") ? "seccomp" : "no seccomp",
       ];
       return {
         ok: true,
         detail: `${kind} ${version} at ${engine.endpoint.url} (${engine.endpoint.from}), ${shape.join(", ")}`,
-        enforces: {
-          memory: info["MemoryLimit"] === true,
-          processes: info["PidsLimit"] !== false,
-          cpus: info["CpuCfsQuota"] === true,
-        },
+        enforces,
       };
     } catch (error) {
       const known = engineError(error, null);
@@ -275,6 +272,7 @@ export class DockerDriver implements Driver {
         limits: spec.limits,
         hardening: { capabilities, readOnlyRoot, seccomp, runtime },
         kind,
+        enforces: (await engine.traits()).enforces,
         network: await (await this.#networksOn(engine)).of(spec.id),
         root: identity.uid === 0,
         home: identity.home,
