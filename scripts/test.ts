@@ -5,7 +5,7 @@
 //   npm test -- test/gateway     the checks, and the tests whose path matches
 //
 // RUNCODE_TEST_USER names an ordinary account; run as root, the drivers' conformance suite is then run a second time as it,
-// since people run the server either way.
+// on the engines that RUNCODE_TEST_USER_ENGINES names (scripts/engines.sh): people run the server either way.
 import { $ } from "bun";
 import { chmod, cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
@@ -39,7 +39,8 @@ async function check(...argv: string[]): Promise<void> {
 async function vitest(paths: readonly string[], as?: string): Promise<Counts> {
   const report = path.join(scratch, `report-${as ?? "self"}.json`);
   const dir = as === undefined ? root : await copyFor(as);
-  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`, "RUNCODE_TEST_ENGINES=none"];
+  const engines = `RUNCODE_TEST_ENGINES=${process.env["RUNCODE_TEST_USER_ENGINES"] ?? ""}`;
+  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`, engines];
   const argv = [
     ...become,
     process.execPath,

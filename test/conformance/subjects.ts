@@ -4,7 +4,14 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
+import type {
+  Driver,
+  DriverHealth,
+  ExecRequest,
+  Sandbox,
+  SandboxProcess,
+  SandboxSpec,
+} from "../../src/server/sandboxes/driver.ts";
 import { createDriver, EMBEDDED } from "../../src/server/sandboxes/index.ts";
 import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
 import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineName } from "../harness/engines.ts";
@@ -42,6 +49,26 @@ export async function driverOn(name: SubjectName, dataDir: string, engine: Engin
     engine: { address, image: DEBIAN, network: "none", ...engine },
   });
 }
+/** What each driver says of itself here, for tests that are about what it says it does. */
+export async function healthOf<Name extends SubjectName>(names: readonly Name[]): Promise<Record<Name, DriverHealth>> {
+  const said = names.map(async (name): Promise<[Name, DriverHealth]> => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), "runcode-health-"));
+    const driver = await driverOn(name, dataDir);
+    try {
+      return [name, await driver.probe()];
+    } finally {
+      await driver.close();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  });
+  return Object.fromEntries(await Promise.all(said)) as Record<Name, DriverHealth>;
+}
+
+/** A rootless engine has no cgroup to freeze where systemd gives its account none. */
+export function canFreeze({ detail, enforces }: DriverHealth): boolean {
+  return !detail.includes(", rootless") || enforces.processes;
+}
+
 type EngineSettings = Parameters<typeof createDriver>[1]["engine"] & object;
 
 /** Takes a driver's name; gives it ready for use, in a new data directory. */

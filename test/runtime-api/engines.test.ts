@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { engineProxy } from "../harness/engine-proxy.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, ENGINE_KINDS, HARDENED, PODMAN } from "../harness/engines.ts";
 import type { Answer } from "../server/plane.ts";
 import { TEST_LABEL, testApi, type TestApi } from "./api.ts";
 
@@ -295,7 +295,7 @@ describeEngines(
       const somewhere = [{ HostIp: "127.0.0.1", HostPort: expect.stringMatching(/^\d+$/) as string }];
       expect(json.ports).toEqual(kind === "docker" ? {} : { "8000/tcp": somewhere, "53/udp": somewhere });
       // The hardened one's addresses are those of a network of its own, where nothing of ours is.
-      if (kind !== "podman") return;
+      if (kind !== PODMAN) return;
       const [at] = json.ports["8000/tcp"] as { HostPort: string }[];
       const heard = (): Promise<string> =>
         new Promise((resolve) => {
@@ -324,7 +324,7 @@ describeEngines(
       }
     });
   },
-  ["podman", "docker", "hardened"],
+  [...ENGINE_KINDS, ...HARDENED],
 );
 
 describeEngines(
@@ -345,5 +345,5 @@ describeEngines(
     });
   },
   // Podman's has no id.
-  ["docker"],
+  ENGINE_KINDS.filter((kind) => kind === "docker"),
 );

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RUNTIME_LABEL } from "../../src/protocol/runtime-api.ts";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, HARDENED, PODMAN } from "../harness/engines.ts";
 import { engineProxy, runProgram, testHome, type Ran, type ServerFacts, type TestHome } from "../harness/index.ts";
 import { NO_ENGINE } from "./api.ts";
 
@@ -355,5 +355,5 @@ describeEngines(
       }
     });
   },
-  ["podman", "hardened"],
+  [PODMAN, ...HARDENED],
 );

@@ -6,9 +6,11 @@ import { resolveEndpoint, type Endpoint } from "./endpoint.ts";
 import { engineError } from "./errors.ts";
 import { givePatience } from "./patience.ts";
 import { openTunnel } from "./ssh.ts";
+import { traitsOf, type EngineTraits } from "./traits.ts";
 
 export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
 export { engineError, ifThere, isMissing, reasonOf, statusOf } from "./errors.ts";
+export type { EngineTraits } from "./traits.ts";
 
 export interface EngineFacts {
   readonly kind: "docker" | "podman";
@@ -25,6 +27,8 @@ export interface Engine {
   facts(timeoutMs?: number): Promise<EngineFacts>;
   /** Which it is, asked once. Throws RuncodeError `unavailable`. */
   kind(): Promise<EngineFacts["kind"]>;
+  /** What it can do, asked once. Throws RuncodeError `unavailable`, and what dockerode throws. */
+  traits(): Promise<EngineTraits>;
   /** Lets go of what was opened to reach it; requests that are under way end. */
   close(): Promise<void>;
 }
@@ -54,14 +58,21 @@ export async function openEngine(endpoint: Endpoint, answerMs = ANSWER_MS): Prom
       throw engineError(error, null, endpoint);
     }
   };
+  const kind = async (): Promise<EngineFacts["kind"]> => {
+    known ??= facts(answerMs).then((all) => all.kind);
+    known.catch(() => (known = undefined));
+    return await known;
+  };
+  let told: Promise<EngineTraits> | undefined;
   return {
     endpoint,
     api,
     facts,
-    kind: async () => {
-      known ??= facts(answerMs).then(({ kind }) => kind);
-      known.catch(() => (known = undefined));
-      return await known;
+    kind,
+    traits: async () => {
+      told ??= kind().then(async (of) => await traitsOf(api, of));
+      told.catch(() => (told = undefined));
+      return await told;
     },
     close: async () => await tunnel?.close(),
   };

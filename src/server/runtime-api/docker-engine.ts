@@ -9,7 +9,8 @@ import { EngineRefusal, type ContainerRequest, type EngineContainer, type Runtim
 const PROCESSES = 4096;
 
 /** Takes an engine; gives what the runtime API asks of one. */
-export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
+export function dockerEngine(engine: Engine): RuntimeEngine {
+  const { api, endpoint } = engine;
   const ask = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
@@ -38,7 +39,10 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
       const stream = await ask(api.pull(withTag(image), { abortSignal: signal }));
       await ask(pulled(stream, signal));
     },
-    create: async (request) => (await ask(api.createContainer(optionsOf(request)))).id,
+    create: async (request) => {
+      const { enforces } = await ask(engine.traits());
+      return (await ask(api.createContainer(optionsOf(request, enforces.processes)))).id;
+    },
     start: (id) => ensure(container(id).start(), [304]),
     stop: (id, graceSeconds) => ensure(container(id).stop({ t: graceSeconds }), [304, 404]),
     pause: (id) => ensure(container(id).pause(), []),
@@ -119,7 +123,7 @@ async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promi
   signal.throwIfAborted();
 }
 
-function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions {
+function optionsOf(request: ContainerRequest, limited: boolean): Dockerode.ContainerCreateOptions {
   const { name, image, command, user, workingDir, environment, labels, ports, mounts, helper, restart, network } =
     request;
   return {
@@ -133,7 +137,8 @@ function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions 
     ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
     HostConfig: {
       AutoRemove: request.autoRemove,
-      PidsLimit: PROCESSES,
+      // A rootless engine that was given no such limit would start nothing with it.
+      ...(limited ? { PidsLimit: PROCESSES } : {}),
       PortBindings: Object.fromEntries(
         Object.entries(ports).map(([key, { ip, port }]) => [
           key,

@@ -106,9 +106,7 @@ interface Mappings {
 
 /** Rootless, all ids are the account's already. */
 async function givesUsers(engine: Engine): Promise<boolean> {
-  if ((await engine.kind()) !== "podman") return false;
-  const { SecurityOptions = [] } = (await engine.api.info()) as { SecurityOptions?: string[] };
-  return !SecurityOptions.some((option) => option.startsWith("name=rootless"));
+  return (await engine.kind()) === "podman" && !(await engine.traits()).rootless;
 }
 
 /** A label may say which ids, and nothing else that `UsernsMode` can be. */

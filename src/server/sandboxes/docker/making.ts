@@ -67,6 +67,7 @@ async function makeContainer(making: Making): Promise<Dockerode.Container> {
       limits: spec.limits,
       hardening: { capabilities, readOnlyRoot, seccomp, runtime },
       kind,
+      enforces: (await engine.traits()).enforces,
       network: await networks.of(spec.id),
       root: identity.uid === 0,
       home: identity.home,

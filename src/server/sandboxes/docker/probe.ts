@@ -23,18 +23,15 @@ export async function probeEngine(self: readonly string[], open: () => Promise<H
     const info = (await engine.api.info()) as Record<string, unknown>;
     const security = (info["SecurityOptions"] as string[] | undefined) ?? [];
     const has = (name: string): boolean => security.some((option) => option.startsWith(`name=${name}`));
+    const { rootless, enforces } = await engine.traits();
     const shape = [
-      has("rootless") ? "rootless" : has("userns") ? "user namespaces" : await usersOf({ engine, homes }),
+      rootless ? "rootless" : has("userns") ? "user namespaces" : await usersOf({ engine, homes }),
       has("seccomp") ? "seccomp" : "no seccomp",
     ];
     return {
       ok: true,
       detail: `${kind} ${version} at ${engine.endpoint.url} (${engine.endpoint.from}), ${shape.join(", ")}`,
-      enforces: {
-        memory: info["MemoryLimit"] === true,
-        processes: info["PidsLimit"] !== false,
-        cpus: info["CpuCfsQuota"] === true,
-      },
+      enforces,
     };
   } catch (error) {
     const known = engineError(error, null);
