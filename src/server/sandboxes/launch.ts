@@ -60,6 +60,7 @@ export async function launch(what: Launch): Promise<SandboxProcess> {
   });
   return {
     stdin,
+    stdinKeepsNothing: pipes !== null,
     stdout,
     stderr,
     exited,
