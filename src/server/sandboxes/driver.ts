@@ -95,6 +95,8 @@ export type ProcessExit = { readonly code: number } | { readonly signal: string;
 export interface SandboxProcess {
   /** Ending it is end-of-file for the process. */
   readonly stdin: Writable;
+  /** Whether stdin has written, or copied, what it called back for: the memory may then be used for something else. */
+  readonly stdinKeepsNothing?: boolean;
   readonly stdout: Readable;
   /** Null with a pty, where there is one stream. */
   readonly stderr: Readable | null;
