@@ -2,6 +2,7 @@
 // command line would (DOCKER_HOST, the context, the usual sockets), ssh.ts reaches one behind `ssh://`, errors.ts says in our
 // words what it answers. Requests go through dockerode; drivers and the runtime API both stand on what is here.
 import Dockerode from "dockerode";
+import { keepOutOfUrls } from "./bodies.ts";
 import { resolveEndpoint, type Endpoint } from "./endpoint.ts";
 import { engineError } from "./errors.ts";
 import { givePatience } from "./patience.ts";
@@ -46,6 +47,7 @@ const ANSWER_MS = 120_000;
 export async function openEngine(endpoint: Endpoint, answerMs = ANSWER_MS): Promise<Engine> {
   const tunnel = endpoint.kind === "ssh" ? await openTunnel(endpoint) : null;
   const api = new Dockerode(options(endpoint, tunnel?.socketPath));
+  keepOutOfUrls(api);
   givePatience(api, answerMs, () => tunnel?.trouble() ?? null);
   let known: Promise<EngineFacts["kind"]> | undefined;
   const facts = async (timeoutMs = FACTS_MS): Promise<EngineFacts> => {
