@@ -34,6 +34,14 @@ case $D in
 esac
 ${HASH}`;
 
+/** What is to be read is a file, or the failing answer. */
+export const MUST_BE_READABLE = `
+[ ! -d "$D" ] || fail directory
+[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
+[ -f "$D" ] || fail special
+[ -r "$D" ] || fail io "Permission denied"
+`;
+
 /**
  * Where something is to be put. A symbolic link that was named is followed, as scp does; what it leads to is replaced, the link
  * stays. The temporary name stands next to the target, so that the rename stays on one file system.
@@ -183,11 +191,7 @@ say hash "\${g%% *}"
  * computed by a second reader at the same time. Every character of the trailer is x where reading failed, - where there is no hash program.
  * From a size of $4 on (empty: never) the first word is "beside" and the content is left to GET_CONTENT.
  */
-export const GET_FILE = `${HEAD}
-[ ! -d "$D" ] || fail directory
-[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
-[ -f "$D" ] || fail special
-[ -r "$D" ] || fail io "Permission denied"
+export const GET_FILE = `${HEAD}${MUST_BE_READABLE}
 m=$(stat -L -c '%a %s %Y %.9Y' -- "$D" 2>/dev/null || stat -L -f '%Lp %z %m' -- "$D") || m="644 0 0"
 n=\${m#* }; n=\${n%% *}
 h=$(summer "$n")
