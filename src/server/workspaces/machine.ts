@@ -50,7 +50,7 @@ export interface Machine {
 }
 
 const reasonOf = (error: unknown): string => {
-  const message = oneLine(error instanceof Error ? error.message : String(error));
+  const message = error instanceof Error ? error.message : String(error);
   return error instanceof RuncodeError && error.hint !== undefined ? `${message} (${error.hint})` : message;
 };
 
@@ -72,7 +72,9 @@ export function createMachine(deps: MachineDeps): Machine {
   let work: Promise<void> | null = null;
   let destroying: Promise<void> | null = null;
 
-  const become = (next: WorkspaceState, detail: string | null = null): void => {
+  /** Whatever a driver has to tell comes through here or `fail`, and is one line from then on. */
+  const become = (next: WorkspaceState, told: string | null = null): void => {
+    const detail = told === null ? null : oneLine(told);
     state = next;
     progress = next === "starting" || next === "stopping" ? detail : null;
     changed(next, detail);
@@ -83,7 +85,7 @@ export function createMachine(deps: MachineDeps): Machine {
     { keepGoal = false, output }: { keepGoal?: boolean; output?: string | undefined } = {},
   ): void => {
     goal = "stopped";
-    problem = output === undefined ? reason : `${reason}; it last wrote: ${output}`;
+    problem = oneLine(output === undefined ? reason : `${reason}; it last wrote: ${output}`);
     if (!keepGoal && !halted && !doomed) record("stopped", problem);
     become("error", reason);
   };
