@@ -100,7 +100,9 @@ export function createMachine(deps: MachineDeps): Machine {
     });
   };
 
-  const bringUp = async (afterCrash: boolean): Promise<void> => {
+  const bringUp = async (): Promise<void> => {
+    // What a former life wanted, and nobody has wished anything since: it stays wanted, and the next life tries again.
+    const keepGoal = wish === 0;
     become("starting");
     starting = new AbortController();
     const { signal } = starting;
@@ -120,7 +122,7 @@ export function createMachine(deps: MachineDeps): Machine {
     } catch (error) {
       const output = error instanceof CommandEnded ? error.output : undefined;
       // A start that was called off has not failed, whatever is wanted by now.
-      if (goal === "running" && !signal.aborted) fail(reasonOf(error), { keepGoal: afterCrash, output });
+      if (goal === "running" && !signal.aborted) fail(reasonOf(error), { keepGoal, output });
       else become("stopped");
     } finally {
       starting = null;
@@ -161,14 +163,12 @@ export function createMachine(deps: MachineDeps): Machine {
   };
 
   const loop = async (): Promise<void> => {
-    let afterCrash = false;
     for (;;) {
       if (!recovered) {
         if (!(await clearUp())) return;
-        afterCrash = true;
       } else if (sandbox && (goal === "stopped" || state === "error")) {
         if (!(await bringDown(sandbox))) return;
-      } else if (goal === "running" && !sandbox && !halted) await bringUp(afterCrash);
+      } else if (goal === "running" && !sandbox && !halted) await bringUp();
       else return;
     }
   };
