@@ -105,6 +105,44 @@ describe("a server that starts again", () => {
     expect(third.plane.workspaces.get(third.account, id).state).toBe("running");
   });
 
+  test.each([
+    ["that was stopped", "stopped"],
+    ["that was to be brought back, and was stopped first", "running"],
+  ] as const)(
+    "takes a start of a workspace %s for a start like any other: where it fails, it stays stopped and says why",
+    async (_, before) => {
+      const { live } = await lives();
+      const first = await live();
+      const { id } = await first.plane.workspaces.create(first.account, {});
+      if (before === "running") await first.plane.workspaces.start(first.account, id);
+      await first.plane.workspaces.close();
+
+      const clearing = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      const failing = altered((driver) => ({
+        recover: async (spec) => {
+          clearing.resolve();
+          await gate.promise;
+          return await driver.recover(spec);
+        },
+        start: async () => {
+          throw new RuncodeError("start_failed", "not today");
+        },
+      }));
+      const second = await live({ wrap: failing });
+      const { workspaces } = second.plane;
+      const recovery = workspaces.recover();
+      await clearing.promise;
+      const stopped = before === "running" ? codeOf(workspaces.stop(second.account, id)) : null;
+      const started = codeOf(workspaces.start(second.account, id));
+      gate.resolve();
+      expect([await started, await stopped]).toEqual(["start_failed", before === "running" ? "conflict" : null]);
+      await recovery;
+      expect(workspaces.get(second.account, id)).toMatchObject({ state: "error", problem: "not today" });
+      expect(second.store.workspaces.get(id)).toMatchObject({ desired: "stopped", problem: "not today" });
+    },
+  );
+
   test("and is told to end meanwhile leaves nothing running, and all of it wanted", async () => {
     const { live } = await lives();
     const first = await live();

@@ -1,16 +1,17 @@
 // Container engines: whatever speaks the Docker Engine API, Docker and Podman alike. endpoint.ts finds one as Docker's own
 // command line would (DOCKER_HOST, the context, the usual sockets), ssh.ts reaches one behind `ssh://`, errors.ts says in our
-// words what it answers. Requests go through dockerode; drivers and the runtime API both stand on what is here.
+// words what it answers, and what of its own words a person may read. Requests go through dockerode; drivers and the runtime API both stand on what is here.
 import Dockerode from "dockerode";
 import { keepOutOfUrls } from "./bodies.ts";
 import { resolveEndpoint, type Endpoint } from "./endpoint.ts";
-import { engineError } from "./errors.ts";
+import { engineError, said } from "./errors.ts";
 import { givePatience } from "./patience.ts";
 import { openTunnel } from "./ssh.ts";
 import { traitsOf, type EngineTraits } from "./traits.ts";
 
 export { resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
-export { engineError, ifThere, isMissing, reasonOf, statusOf } from "./errors.ts";
+export { engineError, ifThere, isMissing, reasonOf, said, statusOf } from "./errors.ts";
+export { linesOf, pullLines, type PullLine } from "./lines.ts";
 export type { EngineTraits } from "./traits.ts";
 
 export interface EngineFacts {
@@ -53,9 +54,14 @@ export async function openEngine(endpoint: Endpoint, answerMs = ANSWER_MS): Prom
   const facts = async (timeoutMs = FACTS_MS): Promise<EngineFacts> => {
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      const { Version, Arch, Os, Components = [] } = await version(api, signal);
-      const podman = Components.some(({ Name }) => /podman/i.test(Name));
-      return { kind: podman ? "podman" : "docker", version: Version, architecture: Arch, os: Os };
+      const { Version, Arch, Os, Components } = await version(api, signal);
+      const podman = Array.isArray(Components) && Components.some((part) => /podman/i.test(said(part?.Name)));
+      return {
+        kind: podman ? "podman" : "docker",
+        version: said(Version).slice(0, LONGEST_FACT),
+        architecture: said(Arch).slice(0, LONGEST_FACT),
+        os: said(Os).slice(0, LONGEST_FACT),
+      };
     } catch (error) {
       throw engineError(error, null, endpoint);
     }
@@ -104,12 +110,11 @@ function options(endpoint: Endpoint, tunnel: string | undefined): Dockerode.Dock
   return { ...none, protocol: "http", socketPath: tunnel ?? (endpoint.kind === "unix" ? endpoint.path : "") };
 }
 
-interface Version {
-  Version: string;
-  Arch: string;
-  Os: string;
-  Components?: { Name: string }[];
-}
+/** Longer than any version that there is, and short enough for a line of four of them. */
+const LONGEST_FACT = 100;
+
+/** As an engine answers that keeps to its own API. */
+type Version = { readonly [member in "Version" | "Arch" | "Os" | "Components"]?: unknown };
 
 async function version(api: Dockerode, abortSignal: AbortSignal): Promise<Version> {
   return await new Promise((resolve, reject) => {

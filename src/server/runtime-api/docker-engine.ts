@@ -1,6 +1,15 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
 import type Dockerode from "dockerode";
-import { engineError, ifThere, isMissing, reasonOf, statusOf, type Engine } from "../engine/index.ts";
+import {
+  engineError,
+  ifThere,
+  isMissing,
+  linesOf,
+  pullLines,
+  reasonOf,
+  statusOf,
+  type Engine,
+} from "../engine/index.ts";
 import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
 import { volumeMount } from "../sandboxes/docker/container.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
@@ -94,32 +103,9 @@ async function* happened(stream: NodeJS.ReadableStream, signal: AbortSignal): As
   }
 }
 
-/** The lines of an answer that goes on, until it ends or the signal says that nobody listens any more. */
-async function* linesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
-  const end = (): void => {
-    (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
-  };
-  signal.addEventListener("abort", end, { once: true });
-  try {
-    let rest = "";
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split("\n");
-      rest = lines.pop() ?? "";
-      yield* lines.filter((line) => line.trim() !== "");
-    }
-    if (rest.trim() !== "") yield rest;
-  } finally {
-    signal.removeEventListener("abort", end);
-    end();
-  }
-}
-
 /** A pull ends well or with a line that says why not; its HTTP status was 200 before it began. */
 async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
-  for await (const line of linesOf(stream, signal)) {
-    const { error } = JSON.parse(line) as { error?: string };
-    if (error !== undefined) throw new EngineRefusal(error);
-  }
+  for await (const { failed } of pullLines(stream, signal)) if (failed !== null) throw new EngineRefusal(failed);
   signal.throwIfAborted();
 }
 
