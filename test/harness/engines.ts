@@ -1,6 +1,7 @@
 // The container engines that tests run on: `RUNCODE_TEST_ENGINES` names them (podman=unix:///…,docker=unix:///…), and
 // scripts/engines.sh brings them up. Without one a test skips and says so; where RUNCODE_REQUIRE_TOOLS is set it fails,
 // unless the variable says `none`, as it does for an account that may use no engine.
+import { existsSync } from "node:fs";
 import { describe } from "vitest";
 
 export const ENGINE_KINDS = ["podman", "docker"] as const;
@@ -19,6 +20,12 @@ export function engineAddress(kind: EngineName): string | null {
   const meant = process.env["RUNCODE_TEST_ENGINES"] === "none";
   if (process.env["RUNCODE_REQUIRE_TOOLS"] && !meant) throw new Error(reason(kind));
   return null;
+}
+
+/** One of the sockets at which an engine is found without being named, on this machine; null leaves them to a test. */
+export function usualSocket(): string | null {
+  const places = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+  return places.find((place) => existsSync(place)) ?? null;
 }
 
 /** Gives `describe.each`-like: runs `body` once for each of these kinds of engine, skipped with the reason where it is not there. */

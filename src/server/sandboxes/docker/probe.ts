@@ -1,5 +1,5 @@
 // Whether an engine can be used, and what it is.
-import { engineError } from "../../engine/index.ts";
+import { engineError, howFound } from "../../engine/index.ts";
 import type { DriverHealth } from "../driver.ts";
 import type { Holdings } from "./holdings.ts";
 
@@ -29,7 +29,7 @@ export async function probeEngine(self: readonly string[], open: () => Promise<H
     ];
     return {
       ok: true,
-      detail: `${kind} ${version} at ${engine.endpoint.url} (${engine.endpoint.from}), ${shape.join(", ")}`,
+      detail: `${kind} ${version} at ${engine.endpoint.url} (${howFound(engine.endpoint)}), ${shape.join(", ")}`,
       enforces: {
         memory: info["MemoryLimit"] === true,
         processes: info["PidsLimit"] !== false,
