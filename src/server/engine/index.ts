@@ -10,6 +10,7 @@ import { givePatience } from "./patience.ts";
 import { openTunnel } from "./ssh.ts";
 
 export { howFound, resolveEndpoint, type Endpoint, type Surroundings } from "./endpoint.ts";
+export { IMAGE_NAMES, isImageName } from "./image-name.ts";
 export { engineError, ifThere, isMissing, reasonOf, statusOf } from "./errors.ts";
 
 export interface EngineFacts {
