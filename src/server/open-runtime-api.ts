@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { isLoopback, isWildcard, urlHost } from "./daemon/address.ts";
 import type { RuntimeApiConfig } from "./daemon/runtime-api.ts";
-import { findEngine, resolveEndpoint } from "./engine/index.ts";
+import { findEngine, howFound, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
 import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
@@ -62,7 +62,7 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
   const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach(), io.clock);
   const isLocal = (): Promise<boolean> =>
     resolveEndpoint(io.engine, surroundings).then(
-      ({ kind }) => kind === "unix",
+      (named) => named === null || named.kind === "unix",
       () => true,
     );
   return {
@@ -129,8 +129,9 @@ function notesOn({ flavor, key, address }: RuntimeApiConfig, base: string, secur
 
 async function engineNote(engine: LateEngine): Promise<string> {
   try {
-    const { kind, version } = await (await engine.reach()).facts();
-    return `its engine is ${kind} ${version}`;
+    const reached = await engine.reach();
+    const { kind, version } = await reached.facts();
+    return `its engine is ${kind} ${version} at ${reached.endpoint.url} (${howFound(reached.endpoint)})`;
   } catch (error) {
     return `it answers 503 until there is an engine: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -67,7 +67,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     parts.add("the database", () => store.close());
-    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
+    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine, config.flavors);
 
     const runtimes = config.runtimeApi
       ? prepareRuntimeApi(config.runtimeApi, {

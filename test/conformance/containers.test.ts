@@ -221,7 +221,24 @@ describeEngines(
         expect(await containersOf(engine, on, spec)).toEqual([]);
       });
 
-      test.each(["", "-v", "a b", "image\n", "https://x/y?z", "x".repeat(300)])("%j names no image", async (image) => {
+      test.each([
+        ...["", "-v", "a b", "image\n", "https://x/y?z", "x".repeat(300), "Debian", "a:", "a:-b", "a@sha256:b"],
+        // In a path of the engine's API these would be something else than an image.
+        ...[
+          "a/../../containers/x",
+          "a/..",
+          "../a",
+          "a//b",
+          "a/",
+          "/a",
+          "a/./b",
+          "a%2f..",
+          "a?b",
+          "a#b",
+          "a:b/..",
+          "..:5/a",
+        ],
+      ])("%j names no image", async (image) => {
         await expect(on.driver.create({ ...on.spec(), image })).rejects.toMatchObject({ code: "bad_request" });
       });
 
@@ -436,6 +453,15 @@ describeEngines(
           expect(await cpusOf(State.Pid)).toBe(0.5);
           await sandbox.stop({ graceMs: 0 });
         });
+
+      test("a flavor of more CPUs than the engine's machine has gives all that there are", async () => {
+        const { NCPU } = (await engine.api.info()) as { NCPU: number };
+        const { spec, sandbox } = await startOf(BUSYBOX, { limits: { cpus: NCPU + 1.5 } });
+        const [id = ""] = await containersOf(engine, on, spec);
+        const { HostConfig } = await engine.api.getContainer(id).inspect();
+        expect(HostConfig.NanoCpus).toBe(NCPU * 1e9);
+        await sandbox.stop({ graceMs: 0 });
+      });
 
       test("a flavor with GPUs, of which the engine has none, is refused by name, and no container is left", async () => {
         const spec = { ...on.spec({ gpus: 1 }), image: BUSYBOX };

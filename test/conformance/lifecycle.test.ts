@@ -28,9 +28,8 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
   test("the driver says that it is well, and what it isolates and enforces", async () => {
     const health = await on.driver.probe();
     expect(health).toMatchObject({ ok: true, enforces: { memory: expect.any(Boolean) as boolean } });
-    const isolation = { process: "none", namespace: "namespaces" }[name as string] ?? "container";
-    expect(on.driver.isolation).toBe(isolation);
-    if (name === "process") expect(health.detail).toContain("no isolation");
+    // Whoever chooses a driver goes by what it says of itself.
+    expect(health.detail.includes("no isolation")).toBe(on.driver.isolation === "none");
     // Where no test may be left out, root must have what the tests of limits need.
     if (process.getuid?.() === 0 && process.env["RUNCODE_REQUIRE_TOOLS"])
       expect(health.enforces).toEqual({ memory: true, processes: true, cpus: true });

@@ -12,7 +12,7 @@ import type {
   SandboxProcess,
   SandboxSpec,
 } from "../../src/server/sandboxes/driver.ts";
-import { createDriver, EMBEDDED } from "../../src/server/sandboxes/index.ts";
+import { createDriver, DRIVERS as REGISTERED } from "../../src/server/sandboxes/index.ts";
 import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
 import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineName } from "../harness/engines.ts";
 import { BINARY } from "../harness/index.ts";
@@ -31,7 +31,8 @@ export interface Subject {
 export const CONTAINERS = ENGINE_KINDS.filter((kind) => engineAddress(kind) !== null).map(
   (kind) => `docker@${kind}` as const,
 );
-export const DRIVERS = [...EMBEDDED, ...CONTAINERS] as const;
+/** Every driver that a server can be told to use: one that is new is in the suite with its line there. */
+export const DRIVERS = REGISTERED.flatMap((name) => (name === "docker" ? CONTAINERS : [name]));
 /** And once over the engine's own stream, as for an engine that is not on this machine. */
 const STREAMED = CONTAINERS.slice(-1).map((name) => `${name} without a link` as const);
 export const WITH_STREAM = [...DRIVERS, ...STREAMED] as const;

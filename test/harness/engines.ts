@@ -1,5 +1,6 @@
 // The container engines that tests run on: `RUNCODE_TEST_ENGINES` names them (podman=unix:///…,docker=unix:///…), and
 // scripts/engines.sh brings them up. Without one a test skips and says so; where RUNCODE_REQUIRE_TOOLS is set it fails.
+import { existsSync } from "node:fs";
 import { describe } from "vitest";
 
 const ROOT = process.getuid?.() === 0;
@@ -25,6 +26,12 @@ export function engineAddress(kind: EngineName): string | null {
   if (named) return named.slice(kind.length + 1);
   if (process.env["RUNCODE_REQUIRE_TOOLS"]) throw new Error(reason(kind));
   return null;
+}
+
+/** One of the sockets at which an engine is found without being named, on this machine; null leaves them to a test. */
+export function usualSocket(): string | null {
+  const places = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+  return places.find((place) => existsSync(place)) ?? null;
 }
 
 /** Gives `describe.each`-like: runs `body` once for each of these kinds of engine, skipped with the reason where it is not there. */

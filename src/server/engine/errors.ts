@@ -102,7 +102,7 @@ export function engineError(
     return failed(
       "unavailable",
       `no trust between this machine and ${engine} (${code ?? reason})`,
-      "DOCKER_CERT_PATH names a directory with ca.pem, and cert.pem and key.pem of a client that the engine knows",
+      "DOCKER_CERT_PATH (~/.docker where unset) is a directory with ca.pem, and cert.pem and key.pem of a client that the engine knows",
     );
   if (error instanceof WayBroken)
     return failed("unavailable", `${engine} is not reached: ${error.message}`, error.hint);
@@ -110,7 +110,7 @@ export function engineError(
     return failed(
       "unavailable",
       `${engine} does not answer${code && code !== "ABORT_ERR" ? ` (${code})` : ""}`,
-      endpoint ? `start it, or name another one: it was found by ${endpoint.from}` : "start the container engine",
+      endpoint ? `start it, or name another one: this one is from ${endpoint.from}` : "start the container engine",
     );
   return failed(otherwise, reason);
 }

@@ -5,6 +5,7 @@ import { RuncodeError } from "../../protocol/errors.ts";
 import { RUNTIME_LABEL, STOP_GRACE_SECONDS } from "../../protocol/runtime-api.ts";
 import type { RuntimeActionAnswer, RuntimeActionRequest } from "../../protocol/runtime-api.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
+import { isImageName } from "../engine/index.ts";
 import type { Leftovers } from "./leftovers.ts";
 
 /** What was asked for cannot be; the message is the whole `detail` of a 400. */
@@ -137,7 +138,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
     find,
     list: () => engine.labelled(RUNTIME_LABEL),
     remove: (container) => engine.remove(container.id),
-    hasImage: async (image) => isReference(image) && engine.hasImage(image),
+    hasImage: async (image) => isImageName(image) && engine.hasImage(image),
     start: (describe, caller) => {
       const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
       starting.add(work);
@@ -173,13 +174,8 @@ function isRuntime({ labels }: EngineContainer): boolean {
   return Object.hasOwn(labels, RUNTIME_LABEL);
 }
 
-/** Whether it can be a reference to an image; in a path of the engine's API it then means nothing else. */
-function isReference(image: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image) && !image.split("/").includes("..");
-}
-
 function checkImage(image: string): void {
-  if (!isReference(image)) {
+  if (!isImageName(image)) {
     throw new RuncodeError("bad_request", `${JSON.stringify(image.slice(0, 200))} is no image reference`);
   }
 }

@@ -38,6 +38,10 @@ export interface DriverHealth {
   readonly fix?: string;
   /** Which limits this machine lets the driver enforce; what is missing is said aloud at start-up. */
   readonly enforces: { readonly memory: boolean; readonly processes: boolean; readonly cpus: boolean };
+  /** How many CPUs there are, where a flavor of more than that gives only those. */
+  readonly cpus?: number;
+  /** What its users would otherwise find out one by one; each is a line for the operator. */
+  readonly notes?: readonly string[];
 }
 
 export interface StartOptions {

@@ -45,7 +45,7 @@ export class DockerDriver implements Driver {
 
   async probe(): Promise<DriverHealth> {
     workspaceFiles(this.#options.dataDir, 0);
-    return await probeEngine(this.#options.self, async () => await this.#open());
+    return await probeEngine(this.#options.self, async () => await this.#open(), this.#on);
   }
 
   async create(spec: SandboxSpec): Promise<void> {

@@ -1,7 +1,16 @@
 // Images: brought to the engine where they are missing.
 import type { Readable } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, ifThere, pullLines, statusOf, type Engine, type PullLine } from "../../engine/index.ts";
+import {
+  engineError,
+  ifThere,
+  IMAGE_NAMES,
+  isImageName,
+  pullLines,
+  statusOf,
+  type Engine,
+  type PullLine,
+} from "../../engine/index.ts";
 
 const SILENT_MS = 300_000;
 /** An image has 127 layers at most, and a pull two or three phases. */
@@ -19,8 +28,10 @@ export interface Image {
 
 /** Takes what a person wrote; gives it back. Throws RuncodeError `bad_request` for what no engine could take for an image. */
 export function checkedImage(name: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/.test(name))
-    throw new RuncodeError("bad_request", `not the name of an image: ${JSON.stringify(name)}`);
+  if (!isImageName(name))
+    throw new RuncodeError("bad_request", `not the name of an image: ${JSON.stringify(name.slice(0, 300))}`, {
+      hint: IMAGE_NAMES,
+    });
   return name;
 }
 

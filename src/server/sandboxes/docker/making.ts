@@ -4,6 +4,7 @@ import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { SandboxSpec } from "../driver.ts";
 import { CAPABILITIES, containerOptions, volumeMount, type Hardening } from "./container.ts";
+import { givable } from "./cpus.ts";
 import { mustHaveGpus } from "./gpus.ts";
 import type { Holdings } from "./holdings.ts";
 import type { Home } from "./homes.ts";
@@ -64,7 +65,7 @@ async function makeContainer(making: Making): Promise<Dockerode.Container> {
       hostname: hostnameOf(spec),
       // A server's own come last, whatever else was let through.
       labels: { ...spec.labels, ...labelsOf(server, spec.id) },
-      limits: spec.limits,
+      limits: await givable(engine, spec.limits),
       hardening: { capabilities, readOnlyRoot, seccomp, runtime },
       kind,
       enforces: (await engine.traits()).enforces,

@@ -46,21 +46,32 @@ export function shell(): string {
   return isThere("/bin/bash") ? "/bin/bash" : "/bin/sh";
 }
 
-/** bwrap's arguments, up to the command. Every value stands behind its own option, so none is taken for one. */
-export function bwrapArguments(from: Sources, title: string): string[] {
-  const bind = (kind: string, source: string, target = source): string[] => [kind, source, target];
+const bind = (kind: string, source: string, target = source): string[] => [kind, source, target];
+
+/**
+ * bwrap's arguments for what every workspace has of the machine and nobody of his own. No more than that: bwrap has to change
+ * every mount below what it is given, and others make and remove theirs meanwhile.
+ */
+export function machineArguments(): string[] {
   return [
-    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--info-fd", "3"],
-    ...["--hostname", hostName(title)],
+    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"],
     ...bind("--ro-bind", "/usr"),
     ...["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"].flatMap(systemDirectory),
     ...ETC.flatMap((name) => bind("--ro-bind-try", `/etc/${name}`)),
-    ...["passwd", "group", "hosts", "hostname"].flatMap((name) =>
-      bind("--ro-bind", path.join(from.etc, name), `/etc/${name}`),
-    ),
     ...["--symlink", "/proc/self/mounts", "/etc/mtab"],
     ...["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--tmpfs", "/run"],
     ...["--perms", "1777", "--tmpfs", "/var/tmp", "--dir", "/var/cache", "--symlink", "/run", "/var/run"],
+  ];
+}
+
+/** bwrap's arguments, up to the command. Every value stands behind its own option, so none is taken for one. */
+export function bwrapArguments(from: Sources, title: string): string[] {
+  return [
+    ...machineArguments(),
+    ...["--info-fd", "3", "--hostname", hostName(title)],
+    ...["passwd", "group", "hosts", "hostname"].flatMap((name) =>
+      bind("--ro-bind", path.join(from.etc, name), `/etc/${name}`),
+    ),
     ...bind("--ro-bind", from.self, SELF),
     ...bind("--ro-bind", from.sockets, SOCKETS),
     ...bind("--bind", from.home, HOME),
