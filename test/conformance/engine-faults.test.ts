@@ -131,7 +131,7 @@ describeEngines(
         const sandbox = await next.start(spec);
         expect((await run(sandbox, "echo works")).stdout).toBe("works\n");
         await sandbox.stop({ graceMs: 0 });
-        await next.reconcile(() => false);
+        await next.delete(spec);
         await next.forget();
         expect(await on.left()).toEqual([]);
       },

@@ -126,6 +126,30 @@ describeEngines(
       }
     });
 
+    test("what somebody made of a runtime's image is no runtime, and a runtime may be made of it", async () => {
+      const { json } = await start();
+      const image = `localhost/${unique("snapshot")}`;
+      await t.engine.api.getContainer(json.container_id).commit({ repo: image, tag: "latest" });
+      const theirs = await t.engine.api.createContainer({
+        name: unique("theirs"),
+        Image: `${image}:latest`,
+        Cmd: SLEEP,
+      });
+      try {
+        await theirs.start();
+        for (const ref of [theirs.id, unique("theirs")]) expect((await act("stop", ref)).status).toBe(404);
+        expect((await mine()).filter((name) => name === unique("theirs"))).toEqual([]);
+        expect((await act("pause", json.name)).json.container_id).toBe(json.container_id);
+        expect((await theirs.inspect()).State).toMatchObject({ Running: true, Paused: false });
+        const made = await start({ image: `${image}:latest` });
+        expect([made.status, made.json.status]).toEqual([201, "running"]);
+        await t.engine.api.getContainer(made.json.container_id).remove({ force: true });
+      } finally {
+        await theirs.remove({ force: true });
+        await t.engine.api.getImage(`${image}:latest`).remove({ force: true });
+      }
+    });
+
     test("the state table: pause, resume and stop in every state", async () => {
       const { json } = await start();
       const id = json.runtime_id as string;

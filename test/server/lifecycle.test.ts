@@ -27,6 +27,21 @@ const atGate = async (around: (wrap: Wrap) => Wrap = (wrap) => wrap) => {
 };
 
 describe("a workspace", () => {
+  test("whose number something else has already takes the next one, under the title that was asked for", async () => {
+    const t = await plane({
+      wrap: altered((driver) => ({
+        create: async (spec) => {
+          if (spec.id < 3) throw new RuncodeError("conflict", "there is one of that number");
+          await driver.create(spec);
+        },
+      })),
+    });
+    const made = await t.plane.workspaces.create(t.account, { title: "box" });
+    expect([made.id, made.title]).toEqual([3, "box"]);
+    expect(t.plane.workspaces.list(t.account).map(({ id }) => id)).toEqual([3]);
+    await t.plane.workspaces.start(t.account, made.id);
+  });
+
   test("that fifty start at once is started once, and all fifty are told", async () => {
     const { gate, start, stop, now } = await atGate();
     const starts = Array.from({ length: 50 }, start);

@@ -10,12 +10,18 @@ import {
   statusOf,
   type Engine,
 } from "../engine/index.ts";
-import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
+import { containerName, SERVER_LABEL, WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
 import { volumeMount } from "../sandboxes/docker/container.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
 
 /** A runtime's processes are the host's; room for everything but a fork bomb. */
 const PROCESSES = 4096;
+
+/**
+ * The name that a runtime was made with. Whatever is made of an image that somebody made of a runtime has the runtime's labels, and
+ * cannot have its name: it is no runtime.
+ */
+const NAME_LABEL = "runcode.name";
 
 /** Takes an engine; gives what the runtime API asks of one. */
 export function dockerEngine(engine: Engine): RuntimeEngine {
@@ -60,14 +66,14 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
     remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
     find: async (ref) => {
       const found = await seek(container(ref).inspect());
-      return found && !isWorkspace(found) ? inspected(found) : null;
+      return found && !isOthers(found) ? inspected(found) : null;
     },
     labelled: async (label, value) => {
       const filter = value === undefined ? label : `${label}=${value}`;
       const listed = await ask(api.listContainers({ all: true, filters: { label: [filter] } }));
       const found = await Promise.all(listed.map(({ Id }) => seek(container(Id).inspect())));
       return found
-        .flatMap((one) => (one && !isWorkspace(one) ? [inspected(one)] : []))
+        .flatMap((one) => (one && !isOthers(one) ? [inspected(one)] : []))
         .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
     },
     events: async (label, value, signal) => {
@@ -81,11 +87,14 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
 }
 
 /**
- * Whether the docker driver made it. Its image is a workspace's owner's choice, and brings labels of its own, by which it could
- * pass for somebody's runtime.
+ * Whether a container's labels say of another one what it is: the docker driver made it, whose image is a workspace's owner's
+ * choice and brings labels of its own by which it could pass for somebody's runtime; or it was made of a runtime's image.
  */
-function isWorkspace({ Config }: Dockerode.ContainerInspectInfo): boolean {
-  return Object.hasOwn(Config.Labels ?? {}, WORKSPACE_LABEL);
+function isOthers({ Name, Config }: Dockerode.ContainerInspectInfo): boolean {
+  const { [SERVER_LABEL]: server, [WORKSPACE_LABEL]: workspace, [NAME_LABEL]: name } = Config.Labels ?? {};
+  const own = Name.replace(/^\//, "");
+  if (server !== undefined && workspace !== undefined && own === containerName(server, workspace)) return true;
+  return name === undefined ? workspace !== undefined : name !== own;
 }
 
 /** A reference without tag means the latest, never all of them. */
@@ -119,7 +128,7 @@ function optionsOf(request: ContainerRequest, limited: boolean): Dockerode.Conta
     ...(user === undefined ? {} : { User: user }),
     ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
     Env: [...environment],
-    Labels: { ...labels },
+    Labels: { ...labels, [NAME_LABEL]: name },
     ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
     HostConfig: {
       AutoRemove: request.autoRemove,

@@ -57,9 +57,15 @@ export interface Driver {
   /** Its sandboxes are somebody else's as well: they go on when the server ends, and `recover` finds them again. */
   readonly outlivesServer?: true;
   probe(): Promise<DriverHealth>;
-  /** Makes what outlives stop and start: home and project directory. Idempotent. */
+  /**
+   * Makes what outlives stop and start: home and project directory. Idempotent. Throws `conflict` where there is such a thing
+   * already that is another workspace's.
+   */
   create(spec: SandboxSpec): Promise<void>;
-  /** Resolves when processes can be started in it; throws RuncodeError `start_failed`, leaving nothing running. */
+  /**
+   * Resolves when processes can be started in it; throws RuncodeError `start_failed`, leaving nothing running. A home that was made
+   * and is gone is such an error: none takes its place.
+   */
   start(spec: SandboxSpec, options?: StartOptions): Promise<Sandbox>;
   /**
    * After a crash of the server: ends what a former life left running of this workspace, or gives it back still alive
@@ -67,10 +73,11 @@ export interface Driver {
    */
   recover(spec: SandboxSpec): Promise<Sandbox | null>;
   /**
-   * At the server's start, before any recovery: removes what it has left of workspaces that are none any more. `isKnown` is
-   * asked of each find at the time it is found, since workspaces are made meanwhile.
+   * At the server's start, before any recovery: removes what it has left of workspaces that are none any more, but for their
+   * files; gives what it leaves, in lines for the operator. `isKnown` is asked of each find at the time it is found, since
+   * workspaces are made meanwhile.
    */
-  reconcile?(isKnown: (id: number) => boolean): Promise<void>;
+  reconcile?(isKnown: (id: number) => boolean): Promise<readonly string[]>;
   /** Removes every trace of the workspace, its files included; it is stopped by then. Idempotent. */
   delete(spec: SandboxSpec): Promise<void>;
   /** Lets go of what the driver itself holds open; sandboxes were stopped before. */

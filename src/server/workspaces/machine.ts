@@ -108,8 +108,6 @@ export function createMachine(deps: MachineDeps): Machine {
     const { signal } = starting;
     try {
       if (!driver) throw new RuncodeError("unavailable", deps.missing);
-      await driver.create(deps.spec());
-      signal.throwIfAborted();
       adopt(
         await startWorkspace(driver, deps.spec(), {
           signal,

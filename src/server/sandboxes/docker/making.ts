@@ -11,7 +11,7 @@ import type { Home } from "./homes.ts";
 import type { Identity } from "./identity.ts";
 import type { Image } from "./image.ts";
 import { lookInto } from "./look.ts";
-import { labelsOf } from "./owner.ts";
+import { containerName, labelsOf } from "./owner.ts";
 import { archive } from "./tar.ts";
 
 /** All that a container is made of. */
@@ -60,7 +60,7 @@ async function makeContainer(making: Making): Promise<Dockerode.Container> {
     });
   const container = await engine.api.createContainer(
     containerOptions({
-      name: `runcode-${server}-${spec.id}`,
+      name: containerName(server, spec.id),
       image: image.id,
       hostname: hostnameOf(spec),
       // A server's own come last, whatever else was let through.

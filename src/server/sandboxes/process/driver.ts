@@ -7,7 +7,7 @@ import { RuncodeError } from "../../../protocol/errors.ts";
 import { RECEIVER, receiverScript } from "../../../protocol/receiver.ts";
 import type { DriverHealth, Sandbox, SandboxSpec, StartOptions } from "../driver.ts";
 import { EmbeddedDriver, NO_LIMITS } from "../embedded-driver.ts";
-import { createFiles } from "../home.ts";
+import { createFiles, isDirectory } from "../home.ts";
 import { membersOf } from "../tree.ts";
 
 export class ProcessDriver extends EmbeddedDriver {
@@ -36,6 +36,10 @@ export class ProcessDriver extends EmbeddedDriver {
   async start(spec: SandboxSpec, options: StartOptions = {}): Promise<Sandbox> {
     options.signal?.throwIfAborted();
     const files = this.files(spec);
+    if (!(await isDirectory(files.home)))
+      throw new RuncodeError("start_failed", `its home is not there: ${files.home}`, {
+        hint: "bring it back from a backup, delete the workspace, or make the directory to begin anew",
+      });
     await createFiles(files).catch((error: unknown) => {
       throw new RuncodeError("start_failed", "the workspace's home cannot be made", { cause: error });
     });
