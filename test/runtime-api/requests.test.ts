@@ -1,5 +1,8 @@
 // What the runtime API says to a request before any engine is asked: shapes, keys, names, and how it describes itself.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkRuntimeApi } from "../../src/server/daemon/runtime-api.ts";
+import { createdAt } from "../../src/server/runtime-api/told.ts";
+import type { Answer } from "../server/plane.ts";
 import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
 
 let t: TestApi;
@@ -216,6 +219,10 @@ describe("a request that is valid", () => {
     [{ network: "host" }, "network"],
     [{ network: "container:abc" }, "network"],
     [{ network: "ns:/proc/1/ns/net" }, "network"],
+    [{ network: "runcode-0123456789ab-1" }, "network"],
+    [{ name: "runcode-0123456789ab-1" }, "name"],
+    [{ name: "../x" }, "name"],
+    [{ name: "half-\ud800" }, "name"],
     [{ volumes: [{ host_path: "/", container_path: "/host" }] }, "volume"],
     [{ volumes: [{ host_path: "somebodys-data", container_path: "/x" }] }, "volume"],
     [{ labels: { "runcode.workspace": "1" } }, "label runcode.workspace"],
@@ -283,6 +290,33 @@ describe("who may ask", () => {
     await t.ask("POST", "/start", { image: "", environment: { TOKEN: "hush-hush" } });
     expect(t.log.join("\n")).not.toContain("hush-hush");
     expect(t.log.some((line) => line.includes("POST /start 422"))).toBe(true);
+  });
+});
+
+test("wrong keys are counted: past sixty in a minute there is no more trying, and it is said when there is", async () => {
+  const guarded = await testApi(NO_ENGINE, { key: "k".repeat(32) });
+  try {
+    const wrong = (): Promise<Answer> => guarded.ask("GET", "/list", undefined, { "x-api-key": "wrong" });
+    const statuses = [];
+    for (let i = 0; i < 60; i++) statuses.push((await wrong()).status);
+    expect(new Set(statuses)).toEqual(new Set([401]));
+    const last = await wrong();
+    expect([last.status, Number(last.headers.get("retry-after")) > 0]).toEqual([429, true]);
+    expect((await guarded.ask("GET", "/list", undefined, { "x-api-key": "k".repeat(32) })).status).toBe(503);
+  } finally {
+    await guarded.close();
+  }
+});
+
+test.each([
+  ["2026-01-01T01:02:03.123456789+02:00", "2025-12-31T23:02:03.123456Z"],
+  ["2026-01-01T01:02:03Z", "2026-01-01T01:02:03.000000Z"],
+])("an engine's %s is told as %s", (written, told) => expect(createdAt(written)).toBe(told));
+
+test("without an address it listens at the port of the original, on loopback", async () => {
+  expect(await checkRuntimeApi({ runtimeApi: "" }, {}, "/")).toMatchObject({
+    address: { host: "127.0.0.1", port: 8090 },
+    key: null,
   });
 });
 

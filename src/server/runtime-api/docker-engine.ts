@@ -46,7 +46,7 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     // 409: its removal is under way already.
     remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
     find: async (ref) => {
-      const found = await seek(container(ref).inspect());
+      const found = await seek(container(ref).inspect().catch(noneOfSeveral));
       return found && !isWorkspace(found) ? inspected(found) : null;
     },
     labelled: async (label, value) => {
@@ -62,8 +62,10 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
       const stream = await ask(api.getEvents({ filters, abortSignal: signal } as Dockerode.GetEventsOptions));
       return happened(stream, signal);
     },
-    networkDriver: async (name) =>
-      (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
+    network: async (name) => {
+      const found = await seek(api.getNetwork(name).inspect() as Promise<Dockerode.NetworkInspectInfo>);
+      return found && { name: found.Name, driver: found.Driver, labels: found.Labels ?? {} };
+    },
   };
 }
 
@@ -73,6 +75,12 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
  */
 function isWorkspace({ Config }: Dockerode.ContainerInspectInfo): boolean {
   return Object.hasOwn(Config.Labels ?? {}, WORKSPACE_LABEL);
+}
+
+/** The beginning of several ids names none of them; Docker calls it a failure of its own (500). */
+function noneOfSeveral(error: unknown): null {
+  if (statusOf(error) !== undefined && /multiple ids found/i.test(reasonOf(error))) return null;
+  throw error;
 }
 
 /** A reference without tag means the latest, never all of them. */

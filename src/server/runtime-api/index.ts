@@ -15,6 +15,7 @@ import { hostedRoutes } from "./hosted.ts";
 import { HOSTED_OPERATIONS, PUBLIC_OPERATIONS } from "./operations.ts";
 import { publicRoutes } from "./public.ts";
 import { createRuntimes } from "./runtimes.ts";
+import { itsOwn, notAnothers } from "./whose.ts";
 
 export type { RuntimeApiDeps } from "./deps.ts";
 export interface RuntimeApi {
@@ -28,8 +29,9 @@ const DESCRIPTION = "Starts, pauses, resumes and stops containers on this server
 /** Takes what the routes need; gives the whole application. */
 export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   const app = new Hono<RuntimeApiEnv>();
-  const runtimes = createRuntimes(deps.engine, deps.listener, deps.leftovers);
   const hosted = deps.flavor === "hosted";
+  const whose = (hosted ? itsOwn : notAnothers)(deps.policy.ownLabels);
+  const runtimes = createRuntimes(deps.engine, deps.listener, deps.leftovers, whose);
   const operations = hosted ? HOSTED_OPERATIONS : PUBLIC_OPERATIONS;
   const document = openApi({
     title: "runcode runtime API",
