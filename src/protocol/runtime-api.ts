@@ -8,6 +8,9 @@ export const RUNTIME_API_PORT = 8090;
 export const RUNTIME_API_BASE = `http://${RUNTIME_API_HOST}:${RUNTIME_API_PORT}`;
 /** On every container that was started through the API; the caller's own label of that name wins over its value. */
 export const RUNTIME_LABEL = "openhands.runtime_id";
+/** A request with more ports than this, or more volumes, is refused: an engine takes minutes for thousands, and does nothing else meanwhile. */
+export const MOST_PORTS = 256;
+export const MOST_VOLUMES = 256;
 /** How long a runtime may take to end by itself when the caller says nothing. Below the 10 s that public clients wait for an answer. */
 export const STOP_GRACE_SECONDS = 5;
 
@@ -99,8 +102,8 @@ export const StartRuntimeRequest = v.pipe(
       name: v.nullish(filled),
       command,
       environment: v.nullish(strings),
-      ports: v.nullish(v.array(PortBinding, "list_type")),
-      volumes: v.nullish(v.array(VolumeMount, "list_type")),
+      ports: v.nullish(v.pipe(v.array(PortBinding, "list_type"), v.maxLength(MOST_PORTS, "too_long"))),
+      volumes: v.nullish(v.pipe(v.array(VolumeMount, "list_type"), v.maxLength(MOST_VOLUMES, "too_long"))),
       detach: v.optional(boolean, true),
       auto_remove: v.optional(boolean, false),
       labels: v.nullish(strings),

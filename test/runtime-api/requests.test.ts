@@ -17,6 +17,9 @@ const problems = async (body: unknown, path = "/start"): Promise<unknown> => {
   return answer.json.detail;
 };
 
+const wrongVariables = (count: number): Record<string, number> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [i.toString(36), 1]));
+
 describe("a request that is not valid is answered with pydantic's list of what is wrong", () => {
   test.each<
     [what: string, body: unknown, ...expected: [type: string, loc: (string | number)[], msg: string, input: unknown][]]
@@ -163,6 +166,46 @@ describe("a request that is not valid is answered with pydantic's list of what i
     ["a number", "5", "model_attributes_type"],
   ])("a body that is %s", async (_, body, type) => {
     expect(await problems(body)).toMatchObject([{ type, loc: expect.arrayContaining(["body"]) }]);
+  });
+
+  test.each([
+    ["a thousand ports", { image: "!", ports: Array(1000).fill(5) }],
+    ["half a million ports", { image: "!", ports: Array(490_000).fill(5) }],
+    [
+      "half a million volumes with nothing in them",
+      { image: "!", volumes: Array.from({ length: 340_000 }, () => ({})) },
+    ],
+    ["half a million words that are none", { image: "!", command: Array(490_000).fill(1) }],
+    ["a hundred thousand variables that are no texts", { image: "!", environment: wrongVariables(90_000) }],
+  ])("%s are answered with a list that ends", async (_, body) => {
+    const { status, text, json } = await t.ask("POST", "/start", body);
+    expect(status).toBe(422);
+    expect(json.detail.length).toBeLessThanOrEqual(100);
+    expect(text.length).toBeLessThan(100_000);
+  });
+
+  test("more ports or volumes than an engine is asked for are refused", async () => {
+    const ports = Array.from({ length: 257 }, (_, i) => ({ container_port: i + 1 }));
+    const volumes = Array.from({ length: 257 }, () => ({ host_path: "/a", container_path: "/b" }));
+    const msg = "List should have at most 256 items after validation, not 257";
+    expect(await problems({ image: "i", ports, volumes })).toMatchObject([
+      { type: "too_long", loc: ["body", "ports"], msg },
+      { type: "too_long", loc: ["body", "volumes"], msg },
+    ]);
+  });
+
+  test("JSON that is nested without end is refused, and nothing else goes wrong", async () => {
+    for (const body of [
+      `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
+      `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`,
+    ])
+      expect(await problems(body)).toMatchObject([{ type: "too_deep", loc: ["body"], input: null }]);
+  });
+
+  test("what was sent is told as it was sent", async () => {
+    const ports = [{ container_port: "-1" }, { container_port: " 65536 " }, { container_port: 0 }];
+    expect(await problems({ image: "i", ports })).toMatchObject(ports.map((port) => ({ input: port.container_port })));
+    expect(await problems({ runtime_id: "x", timeout: "-1" }, "/stop")).toMatchObject([{ input: "-1" }]);
   });
 
   test("a body that is not sent as JSON is no object: no form of a foreign page starts anything", async () => {
