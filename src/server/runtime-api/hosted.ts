@@ -24,14 +24,11 @@ const KEY_VARIABLES = ["SESSION_API_KEY", "OH_SESSION_API_KEYS_0"] as const;
 const OCI_RUNTIMES = { "sysbox-runc": "sysbox-runc", gvisor: "runsc" } as const;
 const ALIVE = ["running", "paused", "restarting"];
 
-export function hostedRoutes(
-  { policy, publishedAt, leftovers }: RuntimeApiDeps,
-  runtimes: Runtimes,
-): Hono<RuntimeApiEnv> {
+export function hostedRoutes({ policy, publishedAt }: RuntimeApiDeps, runtimes: Runtimes): Hono<RuntimeApiEnv> {
   const app = new Hono<RuntimeApiEnv>();
   const view = (container: EngineContainer): HostedRuntime => hostedView(container, publishedAt);
   const ofSession = async (id: string): Promise<EngineContainer | null> =>
-    (await runtimes.list(SESSION_LABEL, id)).find((container) => !leftovers.holds(container)) ?? null;
+    (await runtimes.list(SESSION_LABEL, id))[0] ?? null;
   /** By its whole id: what is stopped here is gone, so the beginning of one is not enough. */
   const find = async (id: string): Promise<EngineContainer> => {
     const found = await runtimes.find(id);

@@ -84,15 +84,16 @@ export function createRuntimes(
   const closing = new AbortController();
   const starting = new Set<Promise<unknown>>();
   const turns = createTurns();
+  /** Whoever may stop runtimes may not stop whatever else the engine runs; what a failed start left is on its way out. */
+  const isRuntime = (container: EngineContainer): boolean => whose(container.labels) && !leftovers.holds(container);
   const list = async (label: string, value?: string): Promise<readonly EngineContainer[]> =>
     // Podman takes a * in the value for anything.
     (await engine.labelled(label, value)).filter(
-      ({ labels }) => whose(labels) && (value === undefined || labels[label] === value),
+      (one) => isRuntime(one) && (value === undefined || one.labels[label] === value),
     );
   const find = async (ref: string): Promise<EngineContainer> => {
     const direct = REF.test(ref) ? await engine.find(ref) : null;
-    // Whoever may stop runtimes may not stop whatever else the engine runs.
-    if (direct && whose(direct.labels)) return direct;
+    if (direct && isRuntime(direct)) return direct;
     const [labelled] = await list(RUNTIME_LABEL, ref);
     if (!labelled) throw new NoSuchRuntime(ref);
     return labelled;
