@@ -81,8 +81,8 @@ export function mainPackage(version: string, client: readonly Entry[], papers: r
     type: "module",
     exports: { ...CLIENT_EXPORTS, "./package.json": "./package.json" },
     sideEffects: false,
-    // AbortSignal.any came with 20.3.
-    engines: { node: ">=20.3" },
+    // process.getBuiltinModule came with 20.16.
+    engines: { node: ">=20.16" },
     optionalDependencies: Object.fromEntries(platforms),
   };
   return pack(manifest, [{ name: "bin/runcode", body: Buffer.from(LAUNCHER), executable: true }, ...client, ...papers]);

@@ -40,6 +40,17 @@ export function programHelp<C>(groups: readonly (readonly [title: string, comman
   ].join("\n");
 }
 
+/** The page of a word that is no command alone, and begins several. */
+export function groupHelp<C>(name: string, commands: readonly Named<C>[]): string {
+  const lines = commands.map(([each, { summary }]) => [each, summary] as const);
+  return [
+    `Usage: runcode ${name} <command> [options]\n`,
+    rows("Commands", lines, 18),
+    GLOBALS,
+    `runcode ${name} <command> --help says more about each.\n`,
+  ].join("\n");
+}
+
 function documents(name: string, schema: JsonSchema | null): string[] {
   if (schema === null) return [];
   return [

@@ -39,10 +39,13 @@ export async function run<C>(program: Program<C>, argv: readonly string[]): Prom
         split.words.filter((word) => !word.startsWith("-")),
       );
     const found = find(program.registry, split.name, split.words);
+    const asksForHelp = beforeEnd.includes("--help") || beforeEnd.includes("-h");
+    if (!found && asksForHelp && split.words.every((word) => word.startsWith("-")))
+      return await help(program, out, [split.name]);
     if (!found) throw unknownCommand(program, split.name);
     const name = found.entry.aliasOf ?? found.name;
     command = (await found.entry.load()).default;
-    if (beforeEnd.includes("--help") || beforeEnd.includes("-h")) return await help(program, out, [name]);
+    if (asksForHelp) return await help(program, out, [name]);
     const { args, flags } = parse(found.name, command, found.words);
     out = output(program, flags);
     const result = await command.run(args as never, program.context(flags, out, command));
@@ -98,39 +101,52 @@ async function withoutCommand<C>(program: Program<C>, out: Output, words: readon
 }
 
 async function help<C>(program: Program<C>, out: Output, words: readonly string[]): Promise<number> {
-  const { commandHelp, programHelp } = await import("./help.ts");
-  const name = words.join(" ");
-  if (name !== "") {
-    const found = find(program.registry, words[0] ?? "", words.slice(1));
-    if (!found) throw unknownCommand(program, name);
-    const text = await commandHelp(found.entry.aliasOf ?? found.name, (await found.entry.load()).default);
+  const { commandHelp, groupHelp, programHelp } = await import("./help.ts");
+  const say = (text: string): number => {
     if (out.json) out.document({ help: text });
     else out.data(text);
     return 0;
+  };
+  const name = words.join(" ");
+  const group = membersOf(program, name);
+  if (group.length > 0 && !Object.hasOwn(program.registry, name)) {
+    const members = group.map(async (each) => [each, await commandOf(program, each)] as const);
+    return say(groupHelp(name, await Promise.all(members)));
+  }
+  if (name !== "") {
+    const found = find(program.registry, words[0] ?? "", words.slice(1));
+    if (!found) throw unknownCommand(program, name);
+    return say(await commandHelp(found.entry.aliasOf ?? found.name, (await found.entry.load()).default));
   }
   const groups = await Promise.all(
     program.groups.map(async ([title, names]) => {
       const there = names.filter((each) => Object.hasOwn(program.registry, each));
       return [
         title,
-        await Promise.all(
-          there.map(async (each) => [each, (await program.registry[each]?.load())?.default as Command<C>] as const),
-        ),
+        await Promise.all(there.map(async (each) => [each, await commandOf(program, each)] as const)),
       ] as const;
     }),
   );
-  const text = programHelp(groups);
-  if (out.json) out.document({ help: text });
-  else out.data(text);
-  return 0;
+  return say(programHelp(groups));
+}
+
+/** The commands of two words whose first is this one. */
+function membersOf<C>({ registry }: Program<C>, first: string): readonly string[] {
+  return Object.keys(registry).filter(
+    (each) => first !== "" && each.startsWith(`${first} `) && !registry[each]?.hidden,
+  );
+}
+
+async function commandOf<C>({ registry }: Program<C>, name: string): Promise<Command<C>> {
+  return (await (registry[name] as Registry<C>[string]).load()).default;
 }
 
 function unknownCommand<C>(program: Program<C>, name: string): RuncodeError {
   const first = name.split(" ")[0] as string;
-  const further = Object.keys(program.registry).filter((each) => each.startsWith(`${first} `));
+  const further = membersOf(program, first);
   if (further.length > 0) {
     const words = further.map((each) => each.slice(first.length + 1)).join(", ");
-    return new RuncodeError("usage", `${first} takes one of ${words}`, { hint: `runcode ${further[0]} --help` });
+    return new RuncodeError("usage", `${first} takes one of ${words}`, { hint: `runcode ${first} --help` });
   }
   const near = nearest(
     name,

@@ -1,4 +1,5 @@
 // `runcode runtime start`: a new runtime, through the runtime API.
+import { labels, variables } from "../cli/pairs.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
@@ -9,12 +10,24 @@ export default defineCommand({
   summary: "Start a runtime: a container of an image, through a runtime API",
   description:
     "The image is pulled when the engine does not have it. What stands after -- replaces the image's own command and arrives as " +
-    "it is. Interrupted while it waits, the server removes what it had begun.",
+    "it is. With --env NAME or --env-file a secret stays out of the command line. Interrupted while it waits, the server removes what " +
+    "it had begun.",
   positionals: { image: { arity: "one", summary: "what to run" } },
   options: {
     ...RUNTIME_OPTIONS,
     name: { kind: "string", placeholder: "NAME", summary: "its id and its container's name (default: runtime-…)" },
-    env: { kind: "list", short: "e", placeholder: "K=V", summary: "set a variable in it; may be repeated" },
+    env: {
+      kind: "list",
+      short: "e",
+      placeholder: "NAME[=VALUE]",
+      summary: "set a variable in it, without =VALUE to what it is here; may be repeated",
+    },
+    envFile: {
+      kind: "list",
+      placeholder: "FILE",
+      summary: "set the variables in FILE, one NAME=VALUE on each line; may be repeated",
+      complete: "local",
+    },
     publish: {
       kind: "list",
       short: "p",
@@ -27,7 +40,7 @@ export default defineCommand({
       placeholder: "HOST:INSIDE[:ro]",
       summary: "mount a directory of the server's host, where the server allows it; may be repeated",
     },
-    label: { kind: "list", placeholder: "K=V", summary: "label the container; may be repeated" },
+    label: { kind: "list", placeholder: "KEY=VALUE", summary: "label the container; may be repeated" },
     network: { kind: "string", placeholder: "NAME", summary: "the engine's network it is in" },
     restart: {
       kind: "string",
@@ -44,16 +57,18 @@ export default defineCommand({
       "serves on a free port of the host",
     ],
     ["runcode runtime start alpine --json -- sleep inf | jq -r .runtime_id", "for a script"],
+    ["runcode runtime start bot --env API_KEY --env-file .env", "a secret from here, and what a file says"],
     ["runcode connect calc", "a runtime that your own server started is a workspace too"],
   ],
   schema: () => import("../protocol/output/runtime-start.ts"),
   async run(args, { env, signal, out }) {
+    const environment = await variables(args.env, args.envFile, env);
     const request: StartRuntimeInput = {
       image: args.image,
       ...(args.name === undefined ? {} : { name: args.name }),
       ...(args.rest.length > 0 ? { command: [...args.rest] } : {}),
-      ...(args.env.length > 0 ? { environment: pairs("--env", args.env) } : {}),
-      ...(args.label.length > 0 ? { labels: pairs("--label", args.label) } : {}),
+      ...(Object.keys(environment).length > 0 ? { environment } : {}),
+      ...(args.label.length > 0 ? { labels: labels(args.label) } : {}),
       ...(args.publish.length > 0 ? { ports: args.publish.map(portOf) } : {}),
       ...(args.volume.length > 0 ? { volumes: args.volume.map(volumeOf) } : {}),
       ...(args.network === undefined ? {} : { network: args.network }),
@@ -77,16 +92,6 @@ export default defineCommand({
     }
   },
 });
-
-function pairs(flag: string, words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const at = word.indexOf("=");
-      if (at < 1) throw new RuncodeError("usage", `${flag} takes NAME=VALUE`);
-      return [word.slice(0, at), word.slice(at + 1)];
-    }),
-  );
-}
 
 function portOf(word: string): NonNullable<StartRuntimeInput["ports"]>[number] {
   const match = /^(?:(\d{1,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(word);

@@ -11,7 +11,10 @@ import {
   RuntimeUnauthorized,
   RuntimeUnavailable,
 } from "./errors.ts";
+import { send, type Heard } from "./transport.ts";
 
+/** The longest that a timer can be; longer ones would go off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Longer than any honest answer. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const MESSAGE_LENGTH = 500;
@@ -20,7 +23,7 @@ export interface Exchange {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: unknown;
-  /** For the whole exchange, in milliseconds. */
+  /** For the whole exchange, in milliseconds; Infinity waits without end. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,30 +56,33 @@ export function checkBase(base: string, key: string | undefined): string {
 /** Sends one request; gives the JSON of its 2xx answer. Throws one of errors.ts, or the signal's reason. */
 export async function exchange(base: string, key: string | undefined, request: Exchange): Promise<unknown> {
   const { method, path, body, timeoutMs } = request;
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
+  if (Number.isNaN(timeoutMs) || timeoutMs < 0) throw new RuntimeError("usage", `no time to wait: ${timeoutMs} ms`);
+  const deadline = timeoutMs === Infinity ? null : AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS));
+  const signals = [request.signal, deadline].filter((signal) => signal != null);
   request.signal?.throwIfAborted();
   try {
-    const response = await fetch(base + path, {
+    const answer = await send(base + path, {
       method,
-      signal,
-      redirect: "manual",
+      signal: AbortSignal.any(signals),
       headers: {
         accept: "application/json",
         ...(key === undefined ? {} : { "x-api-key": key }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const text = await bounded(response, base);
-    if (!response.ok) throw failure(response.status, text, base);
+    const text = await bounded(answer, base);
+    if (answer.status < 200 || answer.status > 299) throw failure(answer.status, text, base);
     return parse(text, base);
   } catch (error) {
     if (request.signal?.aborted) throw request.signal.reason;
     if (error instanceof RuntimeError) throw error;
-    if (deadline.aborted) {
+    if (deadline?.aborted) {
       throw new RuntimeUnavailable("timeout", `${base} gave no answer within ${Math.round(timeoutMs / 1000)} s`, {
-        hint: "it may still do what it was asked for: list the runtimes",
+        hint:
+          path === "/start"
+            ? "a server of runcode has given up what it had begun: wait longer (--timeout), or bring the image to the engine first"
+            : "it may still do what it was asked for: list the runtimes",
         cause: error,
       });
     }
@@ -87,10 +93,10 @@ export async function exchange(base: string, key: string | undefined, request: E
   }
 }
 
-async function bounded(response: Response, base: string): Promise<string> {
+async function bounded({ body }: Heard, base: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > MAX_ANSWER_BYTES) throw new RuntimeError("http_error", `the answer of ${base} is too large`);
     chunks.push(chunk);

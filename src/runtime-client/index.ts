@@ -1,5 +1,5 @@
 // A client of the runtime API, for programs and for the `runtime` commands: this server's, and the public one's that it is
-// compatible with. It stands on fetch alone, so that it runs in Node.js, Bun and browsers; scripts/release/runtime-client.ts makes
+// compatible with. It imports nothing, so that it runs in Node.js, Bun and browsers; scripts/release/runtime-client.ts makes
 // JavaScript and declarations of it for the npm package.
 import * as v from "valibot";
 import {
@@ -26,7 +26,7 @@ export interface RuntimeClientOptions {
 export interface CallOptions {
   /** Gives the call up, with the signal's reason. A runtime that was being started is then removed by the server. */
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait for the answer, in milliseconds. */
+  /** How long to wait for the answer, in milliseconds, at most 24 days; Infinity waits without end. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -70,10 +70,12 @@ export function createRuntimeClient({ base = RUNTIME_API_BASE, key }: RuntimeCli
     startRuntime: (request, options = {}) => call(Answer, "/start", request, { timeoutMs: START_MS, ...options }),
     pauseRuntime: (id, options = {}) => call(ActionAnswer, "/pause", { runtime_id: id }, options),
     resumeRuntime: (id, options = {}) => call(ActionAnswer, "/resume", { runtime_id: id }, options),
-    stopRuntime: (id, { graceSeconds, ...options } = {}) => {
+    stopRuntime: async (id, { graceSeconds, ...options } = {}) => {
+      if (graceSeconds !== undefined && !(Number.isFinite(graceSeconds) && graceSeconds >= 0))
+        throw new RuntimeError("usage", `no time to end: ${graceSeconds} s`);
       const request = { runtime_id: id, ...(graceSeconds === undefined ? {} : { timeout: graceSeconds }) };
       const timeoutMs = CALL_MS + (graceSeconds ?? LONGEST_DEFAULT_GRACE_SECONDS) * 1000;
-      return call(ActionAnswer, "/stop", request, { timeoutMs, ...options });
+      return await call(ActionAnswer, "/stop", request, { timeoutMs, ...options });
     },
     listRuntimes: async (options = {}) => (await call(ListAnswer, "/list", undefined, options)).runtimes,
   };

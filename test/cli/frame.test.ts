@@ -60,6 +60,8 @@ async function drive(
       greet: { load: async () => ({ default: greet }) },
       hello: { load: async () => ({ default: greet }), hidden: true, aliasOf: "greet" },
       "greet twice": { load: async () => ({ default: fails(new RuncodeError("conflict", "twice")) }) },
+      "paint red": { load: async () => ({ default: fails(new RuncodeError("conflict", "red")) }) },
+      "paint blue": { load: async () => ({ default: fails(new RuncodeError("conflict", "blue")) }) },
       fail: { load: async () => ({ default: fails(options.error, options.remote) }) },
     },
     groups: [["All", ["greet"]]],
@@ -248,6 +250,27 @@ describe("help", () => {
     expect((await drive([])).stdout).toContain("Greet somebody");
     expect(await drive(["help", "greet"])).toEqual(await drive(["greet", "-h"]));
     expect((await drive(["hello", "--help"])).stdout).toContain("runcode greet");
+  });
+
+  test.each([
+    ["paint", "--help"],
+    ["-h", "paint"],
+    ["help", "paint"],
+  ])("%s %s: a word that begins several commands and is none shows them", async (...argv) => {
+    const { stdout, exit } = await drive(argv);
+    expect(exit).toBe(0);
+    expect(stdout).toContain("Usage: runcode paint <command>");
+    expect(stdout).toMatch(/paint blue +Fail\n/);
+    expect(stdout).not.toContain("greet");
+    const { help } = JSON.parse((await drive([...argv, "--json"])).stdout) as { help: string };
+    expect(help).toBe(stdout);
+  });
+
+  test("a word that begins several commands and is none says which, without being asked for help", async () => {
+    const { stderr, exit } = await drive(["paint"]);
+    expect(exit).toBe(2);
+    expect(stderr).toContain("paint takes one of red, blue");
+    expect((await drive(["paint", "green", "--help"])).exit).toBe(2);
   });
 
   test("--help behind -- belongs to the remote command", async () => {

@@ -16,6 +16,8 @@ export interface TestApi {
   readonly app: RuntimeApi["app"];
   readonly engine: Engine;
   readonly log: string[];
+  /** By which this server knows its own; another `testApi` with the same is the same server. */
+  readonly mark: string;
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Removes every container that this API started, and lets go of the engine. */
   close(): Promise<void>;
@@ -26,12 +28,11 @@ export const TEST_LABEL = "io.runcode.test";
 
 export async function testApi(
   address: string,
-  change: Partial<RuntimeApiDeps> & { readonly volumes?: readonly string[] } = {},
+  change: Partial<RuntimeApiDeps> & { readonly volumes?: readonly string[]; readonly mark?: string } = {},
 ): Promise<TestApi> {
   const engine = await findEngine(address, { env: {}, home: os.tmpdir() });
   const log: string[] = [];
-  const mark = `${process.pid}-${Math.random().toString(36).slice(2)}`;
-  const { volumes = [], ...deps } = change;
+  const { volumes = [], mark = `${process.pid}-${Math.random().toString(36).slice(2)}`, ...deps } = change;
   const asked = dockerEngine(engine);
   const dir = await mkdtemp(path.join(os.tmpdir(), "rca-"));
   const leftovers = await openLeftovers(asked, pendingIn(dir), systemClock, (line) => log.push(line));
@@ -57,6 +58,7 @@ export async function testApi(
     app: api.app,
     engine,
     log,
+    mark,
     ask: (method, where, body, headers = {}) =>
       answerOf(
         api.app.request(where, {

@@ -1,4 +1,5 @@
 // The client, against real listeners: this server's over real engines, and some that mean no good.
+import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   createRuntimeClient,
@@ -11,7 +12,9 @@ import {
   type RuntimeClient,
 } from "../../src/runtime-client/index.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { runProgram } from "../harness/index.ts";
 import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
+import { silentServer } from "./silent.ts";
 
 const KEY = "k".repeat(32);
 const POLITE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"];
@@ -83,6 +86,60 @@ describe("a client whose server is not what it should be", () => {
     await createRuntimeClient({ base }).stopRuntime("x", { graceSeconds: 3600 });
     await createRuntimeClient({ base }).stopRuntime("x");
     expect(asked).toEqual([{ runtime_id: "x", timeout: 3600 }, { runtime_id: "x" }]);
+  });
+});
+
+describe("how long a call is waited for", () => {
+  test("the built program waits as long as it says, whatever the limits of fetch are", async () => {
+    const silent = silentServer();
+    const env = { BUN_CONFIG_HTTP_IDLE_TIMEOUT: "1", RUNCODE_RUNTIME_BASE: silent.base };
+    try {
+      const calls = [
+        runProgram(["runtime", "start", "i", "--timeout", "8m", "--json"], { env }),
+        runProgram(["runtime", "stop", "x", "--grace", "600", "--json"], { env }),
+      ];
+      await silent.asked(calls.length);
+      // The same program's own fetch, under the same limit.
+      const impatient = `await fetch(${JSON.stringify(`${silent.base}/silent`)}).then(() => "answered", () => "gave up")`;
+      const { stdout } = await execa(process.execPath, ["-p", impatient], { env });
+      expect(stdout).toBe("gave up");
+      silent.answer();
+      for (const ran of await Promise.all(calls)) expect(ran.json()).toMatchObject({ status: "exited" });
+    } finally {
+      await silent.close();
+    }
+  });
+
+  test.each([
+    ["without end", { timeoutMs: Infinity }],
+    ["longer than any timer", { timeoutMs: 1e15 }],
+    ["for a grace that is longer than any timer", { graceSeconds: 5e9 }],
+  ])("%s is a time to wait", async (_, options) => {
+    const silent = silentServer();
+    try {
+      silent.answer();
+      const stopped = await createRuntimeClient({ base: silent.base }).stopRuntime("x", options);
+      expect(stopped.status).toBe("exited");
+    } finally {
+      await silent.close();
+    }
+  });
+
+  test.each([{ timeoutMs: Number.NaN }, { timeoutMs: -1 }, { graceSeconds: Infinity }, { graceSeconds: -1 }])(
+    "%j is none, and an error of ours",
+    async (options) => {
+      const error = await failure(createRuntimeClient({ base: "http://127.0.0.1:9" }).stopRuntime("x", options));
+      expect(error).toBeInstanceOf(RuntimeError);
+      expect(error).toMatchObject({ code: "usage" });
+    },
+  );
+
+  test("a start that is given up says what became of it, which is not what became of a stop", async () => {
+    const base = at(() => new Promise<Response>(() => {}));
+    const client = createRuntimeClient({ base });
+    const hint = async (work: Promise<unknown>): Promise<unknown> => ((await failure(work)) as RuntimeError).hint;
+    expect(await hint(client.startRuntime({ image: "i" }, { timeoutMs: 20 }))).toContain("given up what it had begun");
+    expect(await hint(client.stopRuntime("x", { timeoutMs: 20 }))).toContain("may still do");
   });
 });
 

@@ -286,7 +286,7 @@ describeEngines(
     ])("stop %j gives it %i s to end", async (more, seconds) => {
       const { json } = await start();
       const proxy = await engineProxy(address);
-      const through = await testApi(proxy.address);
+      const through = await testApi(proxy.address, { mark: t.mark });
       try {
         const asked: string[] = [];
         proxy.asked = (line) => void asked.push(line);

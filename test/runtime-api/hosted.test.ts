@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BUSYBOX, describeEngines, ENGINE_KINDS, HARDENED } from "../harness/engines.ts";
 import type { Answer } from "../server/plane.ts";
-import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
+import { NO_ENGINE, TEST_LABEL, testApi, type TestApi } from "./api.ts";
 
 const POLITE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"];
 const KEY = "k".repeat(32);
@@ -109,6 +109,55 @@ describeEngines(
       const there = await t.engine.api.listContainers({ all: true, filters });
       for (const answer of answers) expect(answer).toEqual(answers[0]);
       expect([answers[0]?.status, there.length]).toEqual(ports ? [200, 1] : [400, 0]);
+    });
+
+    test("a session whose container has ended is started again, with its key and its files", async () => {
+      const command = ["sh", "-c", `[ -e /here ] && echo kept; echo >/here; ${POLITE[2]}`];
+      const first = await start({ command, run_as_user: null, run_as_group: null, working_dir: null });
+      if (!ports) return;
+      const container = t.engine.api.getContainer(first.json.runtime_id);
+      await container.kill();
+      await expect.poll(async () => (await container.inspect()).State.Running, { timeout: 30_000 }).toBe(false);
+      const again = await start();
+      const { runtime_id, session_api_key } = first.json;
+      expect([again.status, again.json]).toEqual([
+        200,
+        expect.objectContaining({ runtime_id, session_api_key, status: "running" }),
+      ]);
+      const log = async (): Promise<string> => String(await container.logs({ stdout: true }));
+      await expect.poll(log, { timeout: 30_000 }).toContain("kept");
+    });
+
+    test("what is not a session of this server is not found, and goes on: not another server's, not by the beginning of an id", async () => {
+      if (!ports) return;
+      const { runtime_id } = (await start()).json;
+      const { Id } = await t.engine.api.getContainer(runtime_id).inspect();
+      const other = await testApi(address, { flavor: "hosted" });
+      const open = await testApi(address);
+      try {
+        const plain = await open.ask("POST", "/start", { image: BUSYBOX, command: POLITE });
+        const own = { [TEST_LABEL]: "nobody", "openhands.runtime_id": session };
+        const compatible = await t.engine.api.createContainer({ Image: BUSYBOX, Cmd: POLITE, Labels: own });
+        await compatible.start();
+        for (const verb of ["pause", "resume", "stop"]) {
+          const refused = async (through: TestApi, id: string): Promise<void> =>
+            expect((await through.ask("POST", `/${verb}`, { runtime_id: id })).status).toBe(404);
+          await refused(other, runtime_id);
+          await refused(other, Id);
+          await refused(open, runtime_id);
+          await refused(t, Id.slice(0, 12));
+          await refused(t, plain.json.runtime_id);
+          await refused(t, compatible.id);
+        }
+        expect((await compatible.inspect()).State.Running).toBe(true);
+        await compatible.remove({ force: true });
+        expect((await other.ask("GET", `/sessions/${session}`)).status).toBe(404);
+        expect((await other.ask("GET", "/list")).text).not.toContain(runtime_id);
+        expect((await t.ask("GET", `/sessions/${session}`)).json).toMatchObject({ runtime_id, status: "running" });
+      } finally {
+        await open.close();
+        await other.close();
+      }
     });
 
     test("says which images the engine has, and asks it for nothing else", async () => {

@@ -12,6 +12,7 @@ import type { StartRuntimeInput } from "../../src/runtime-client/index.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
 import { ROOT, testServer, type TestServer } from "../harness/index.ts";
 import { NO_ENGINE } from "./api.ts";
+import { silentServer } from "./silent.ts";
 
 /** Starts, looks at and stops a runtime, and asks for what must be refused; says how it went. */
 const PROGRAM = `
@@ -66,6 +67,23 @@ export async function neverCalled(): Promise<void> {
 }
 `;
 
+/**
+ * Its own fetch gives up a silent server within seconds, where it would take five minutes; only then does it have its other calls
+ * answered. Node.js takes the limit from what its fetch goes through, Bun from the environment.
+ */
+const PATIENT = `
+import { createRuntimeClient } from "runcode/runtime-client";
+const [, , base] = process.argv;
+const through = Symbol.for("undici.globalDispatcher.1");
+await fetch("data:,");
+if (globalThis[through]) globalThis[through] = new globalThis[through].constructor({ headersTimeout: 200 });
+const client = createRuntimeClient({ base });
+const calls = Promise.all([client.startRuntime({ image: "i" }), client.stopRuntime("x", { graceSeconds: 600 })]);
+const impatient = await fetch(base + "/silent").then(() => "answered", () => "gave up");
+await fetch(base + "/answer");
+console.log(JSON.stringify({ impatient, calls: (await calls).map((answer) => answer.status) }));
+`;
+
 const TSCONFIG = {
   compilerOptions: {
     target: "ES2022",
@@ -95,6 +113,7 @@ beforeAll(async () => {
   await mkdir(project);
   await writeFile(path.join(project, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
   await writeFile(path.join(project, "main.ts"), PROGRAM);
+  await writeFile(path.join(project, "patient.js"), PATIENT);
   await writeFile(path.join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
   const install = ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"];
   await execa("npm", [...install, path.join(dir, "runcode-0.0.0.tgz")], { ...npm, cwd: project });
@@ -137,6 +156,20 @@ test.each([
     });
   } finally {
     await server.close();
+  }
+});
+
+test.each([
+  ["Node.js", "node"],
+  ["Bun", process.execPath],
+])("under %s it waits as long as it says, whatever the limits of fetch are", async (_, runtime) => {
+  const silent = silentServer();
+  try {
+    const env = { BUN_CONFIG_HTTP_IDLE_TIMEOUT: "1" };
+    const { stdout } = await execa(runtime, ["patient.js", silent.base], { cwd: path.join(dir, "project"), env });
+    expect(JSON.parse(stdout)).toEqual({ impatient: "gave up", calls: ["exited", "exited"] });
+  } finally {
+    await silent.close();
   }
 });
 

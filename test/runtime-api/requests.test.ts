@@ -1,5 +1,8 @@
 // What the runtime API says to a request before any engine is asked: shapes, keys, names, and how it describes itself.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkRuntimeApi } from "../../src/server/daemon/runtime-api.ts";
+import { createdAt } from "../../src/server/runtime-api/told.ts";
+import type { Answer } from "../server/plane.ts";
 import { NO_ENGINE, testApi, type TestApi } from "./api.ts";
 
 let t: TestApi;
@@ -13,6 +16,9 @@ const problems = async (body: unknown, path = "/start"): Promise<unknown> => {
   expect(answer.status).toBe(422);
   return answer.json.detail;
 };
+
+const wrongVariables = (count: number): Record<string, number> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [i.toString(36), 1]));
 
 describe("a request that is not valid is answered with pydantic's list of what is wrong", () => {
   test.each<
@@ -162,6 +168,46 @@ describe("a request that is not valid is answered with pydantic's list of what i
     expect(await problems(body)).toMatchObject([{ type, loc: expect.arrayContaining(["body"]) }]);
   });
 
+  test.each([
+    ["a thousand ports", { image: "!", ports: Array(1000).fill(5) }],
+    ["half a million ports", { image: "!", ports: Array(490_000).fill(5) }],
+    [
+      "half a million volumes with nothing in them",
+      { image: "!", volumes: Array.from({ length: 340_000 }, () => ({})) },
+    ],
+    ["half a million words that are none", { image: "!", command: Array(490_000).fill(1) }],
+    ["a hundred thousand variables that are no texts", { image: "!", environment: wrongVariables(90_000) }],
+  ])("%s are answered with a list that ends", async (_, body) => {
+    const { status, text, json } = await t.ask("POST", "/start", body);
+    expect(status).toBe(422);
+    expect(json.detail.length).toBeLessThanOrEqual(100);
+    expect(text.length).toBeLessThan(100_000);
+  });
+
+  test("more ports or volumes than an engine is asked for are refused", async () => {
+    const ports = Array.from({ length: 257 }, (_, i) => ({ container_port: i + 1 }));
+    const volumes = Array.from({ length: 257 }, () => ({ host_path: "/a", container_path: "/b" }));
+    const msg = "List should have at most 256 items after validation, not 257";
+    expect(await problems({ image: "i", ports, volumes })).toMatchObject([
+      { type: "too_long", loc: ["body", "ports"], msg },
+      { type: "too_long", loc: ["body", "volumes"], msg },
+    ]);
+  });
+
+  test("JSON that is nested without end is refused, and nothing else goes wrong", async () => {
+    for (const body of [
+      `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
+      `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`,
+    ])
+      expect(await problems(body)).toMatchObject([{ type: "too_deep", loc: ["body"], input: null }]);
+  });
+
+  test("what was sent is told as it was sent", async () => {
+    const ports = [{ container_port: "-1" }, { container_port: " 65536 " }, { container_port: 0 }];
+    expect(await problems({ image: "i", ports })).toMatchObject(ports.map((port) => ({ input: port.container_port })));
+    expect(await problems({ runtime_id: "x", timeout: "-1" }, "/stop")).toMatchObject([{ input: "-1" }]);
+  });
+
   test("a body that is not sent as JSON is no object: no form of a foreign page starts anything", async () => {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
       const answer = await t.ask("POST", "/start", '{"image":"i"}', { "content-type": type });
@@ -216,6 +262,10 @@ describe("a request that is valid", () => {
     [{ network: "host" }, "network"],
     [{ network: "container:abc" }, "network"],
     [{ network: "ns:/proc/1/ns/net" }, "network"],
+    [{ network: "runcode-0123456789ab-1" }, "network"],
+    [{ name: "runcode-0123456789ab-1" }, "name"],
+    [{ name: "../x" }, "name"],
+    [{ name: "half-\ud800" }, "name"],
     [{ volumes: [{ host_path: "/", container_path: "/host" }] }, "volume"],
     [{ volumes: [{ host_path: "somebodys-data", container_path: "/x" }] }, "volume"],
     [{ labels: { "runcode.workspace": "1" } }, "label runcode.workspace"],
@@ -286,6 +336,38 @@ describe("who may ask", () => {
   });
 });
 
+test("wrong keys are counted: past sixty in a minute there is no more trying, and it is said when there is", async () => {
+  const guarded = await testApi(NO_ENGINE, { key: "k".repeat(32) });
+  try {
+    const wrong = (): Promise<Answer> => guarded.ask("GET", "/list", undefined, { "x-api-key": "wrong" });
+    const statuses = [];
+    for (let i = 0; i < 60; i++) statuses.push((await wrong()).status);
+    expect(new Set(statuses)).toEqual(new Set([401]));
+    const last = await wrong();
+    expect([last.status, Number(last.headers.get("retry-after")) > 0]).toEqual([429, true]);
+    expect((await guarded.ask("GET", "/list", undefined, { "x-api-key": "k".repeat(32) })).status).toBe(503);
+  } finally {
+    await guarded.close();
+  }
+});
+
+test.each([
+  ["2026-01-01T01:02:03.123456789+02:00", "2025-12-31T23:02:03.123456Z"],
+  ["2026-01-01T01:02:03Z", "2026-01-01T01:02:03.000000Z"],
+])("an engine's %s is told as %s", (written, told) => expect(createdAt(written)).toBe(told));
+
+test("without an address it listens at the port of the original, on loopback", async () => {
+  expect(await checkRuntimeApi({ runtimeApi: "" }, {}, "/")).toMatchObject({
+    address: { host: "127.0.0.1", port: 8090 },
+    key: null,
+  });
+});
+
+interface Described {
+  readonly requestBody: { readonly content: { readonly "application/json": { readonly example: object } } };
+  readonly responses: object;
+}
+
 describe("the description", () => {
   test("GET / leads to the docs page, which loads nothing from anywhere and runs no script", async () => {
     const root = await t.ask("GET", "/");
@@ -301,27 +383,70 @@ describe("the description", () => {
     const { json } = await t.ask("GET", "/openapi.json");
     expect(json.openapi).toBe("3.1.0");
     expect(Object.keys(json.paths)).toEqual(["/start", "/stop", "/pause", "/resume", "/list"]);
-    expect(Object.keys(json.paths["/start"].post.responses)).toEqual(["201", "400", "422", "503"]);
-    expect(Object.keys(json.paths["/stop"].post.responses)).toEqual(["200", "400", "404", "422", "503"]);
+    expect(Object.keys(json.paths["/start"].post.responses)).toEqual(["201", "400", "413", "421", "422", "503"]);
+    expect(Object.keys(json.paths["/stop"].post.responses)).toEqual(["200", "400", "404", "413", "421", "422", "503"]);
     const { StartRuntimeRequest: start, RuntimeActionRequest: action } = json.components.schemas;
     expect(start.required).toEqual(["image"]);
     expect(Object.keys(start.properties)).toEqual([
       ...["image", "name", "command", "environment", "ports", "volumes", "detach", "auto_remove", "labels"],
       ...["restart_policy", "network"],
     ]);
-    expect(start.properties.image).toEqual({ type: "string", minLength: 1 });
-    expect(start.properties.detach).toEqual({ type: "boolean", default: true });
-    expect(start.properties.ports.anyOf[0].items.properties.container_port).toEqual({
+    expect(start.properties.image).toMatchObject({ type: "string", minLength: 1 });
+    expect(start.properties.detach).toMatchObject({ type: "boolean", default: true });
+    expect(start.properties.ports.anyOf[0]).toMatchObject({ type: "array", maxItems: 256 });
+    expect(start.properties.ports.anyOf[0].items.properties.container_port).toMatchObject({
       type: "integer",
       minimum: 1,
       maximum: 65_535,
     });
     expect(action.required).toEqual(["runtime_id"]);
+    const fails = json.paths["/list"].get.responses;
+    expect(Object.keys(fails)).toEqual(["200", "421", "503"]);
+    for (const answer of Object.values(fails))
+      expect(answer).toMatchObject({ description: expect.stringMatching(/./) });
     expect(JSON.stringify(json)).not.toContain("securitySchemes");
     // Every reference leads somewhere.
     const refs = [...JSON.stringify(json).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
       (match) => match[1] as string,
     );
     expect(refs.filter((name) => !Object.hasOwn(json.components.schemas, name))).toEqual([]);
+  });
+
+  test.each(["public", "hosted"] as const)(
+    "of the %s contract says of every field what it is, and of every call what it can look like",
+    async (flavor) => {
+      const described = await testApi(NO_ENGINE, { flavor, key: "k".repeat(32), hosts: null });
+      try {
+        const { json } = await described.ask("GET", "/openapi.json");
+        const page = (await described.ask("GET", "/docs")).text;
+        for (const [name, { properties = {} }] of Object.entries<{ properties?: object }>(json.components.schemas))
+          for (const [key, { description }] of Object.entries<{ description?: string }>(properties as never)) {
+            expect([name, key, description]).toEqual([name, key, expect.stringMatching(/^\S.*\.$/)]);
+            expect(page).toContain(`<code>${key}</code>`);
+          }
+        for (const [path, { post }] of Object.entries(json.paths as Record<string, { post?: Described }>)) {
+          if (!post) continue;
+          // What is shown is what can be sent.
+          const { example } = post.requestBody.content["application/json"];
+          const { status } = await described.ask("POST", path, example, { "x-api-key": "k".repeat(32) });
+          expect([path, status]).toEqual([path, 503]);
+          expect(Object.keys(post.responses)).toEqual(expect.arrayContaining(["401", "413", "422", "429", "503"]));
+        }
+      } finally {
+        await described.close();
+      }
+    },
+  );
+
+  test("of the hosted contract says that the sessions asked about may be none or many", async () => {
+    const hosted = await testApi(NO_ENGINE, { flavor: "hosted" });
+    try {
+      const { json } = await hosted.ask("GET", "/openapi.json");
+      expect(json.paths["/sessions/batch"].get.parameters).toMatchObject([
+        { name: "ids", in: "query", required: false, schema: { type: "array", items: { type: "string" } } },
+      ]);
+    } finally {
+      await hosted.close();
+    }
   });
 });

@@ -50,9 +50,9 @@ const api = (where: string, init: RequestInit = {}): Promise<Response> =>
     headers: { authorization: `Token ${server?.facts.owner_token}` },
   });
 /** Sends bytes as they are; gives the status lines of all that comes back until the server hangs up. */
-const raw = (request: string): Promise<string[]> =>
+const raw = (request: string, base = server?.facts.api_base): Promise<string[]> =>
   new Promise((resolve, reject) => {
-    const { port } = new URL(server?.facts.api_base ?? "");
+    const { port } = new URL(base ?? "");
     let text = "";
     const socket = connect({ host: "127.0.0.1", port: Number(port) }, () => socket.end(request));
     socket.on("data", (data) => (text += String(data)));
@@ -61,6 +61,12 @@ const raw = (request: string): Promise<string[]> =>
   });
 
 describe("on the wire", () => {
+  test("HTTP/1.0 without a host is a name that is not this server's, and no mistake of the server", async () => {
+    const { facts } = await start({ runtimeApi: "127.0.0.1:0", engine: "unix:///nonexistent/engine.sock" });
+    for (const base of [facts.api_base, facts.runtime_api])
+      expect(await raw("GET /list HTTP/1.0\r\n\r\n", base)).toEqual(["421"]);
+  });
+
   test("a second or missing Host, or a foreign one behind an absolute address, opens nothing", async () => {
     await start();
     const host = new URL(server?.facts.api_base ?? "").host;

@@ -25,7 +25,8 @@ export function checkHost(policy: HostPolicy): MiddlewareHandler<AppEnv> {
 
 /** Takes a request; gives the name that its Host header says, in lower case, without port and final dot; "" for what is none. */
 export function nameOf(c: Context): string {
-  const host = c.req.header("host") ?? new URL(c.req.url).host;
+  // HTTP/1.0 has requests without one, whose URL then has no host either.
+  const host = c.req.header("host") ?? URL.parse(c.req.url)?.host ?? "";
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::\d{1,5})?$/i.exec(host);
   return match?.[1]?.toLowerCase() ?? "";
 }

@@ -65,7 +65,7 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
     // 409: its removal is under way already.
     remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
     find: async (ref) => {
-      const found = await seek(container(ref).inspect());
+      const found = await seek(container(ref).inspect().catch(noneOfSeveral));
       return found && !isOthers(found) ? inspected(found) : null;
     },
     labelled: async (label, value) => {
@@ -81,8 +81,10 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
       const stream = await ask(api.getEvents({ filters, abortSignal: signal } as Dockerode.GetEventsOptions));
       return happened(stream, signal);
     },
-    networkDriver: async (name) =>
-      (await seek(api.getNetwork(name).inspect() as Promise<{ Driver: string }>))?.Driver ?? null,
+    network: async (name) => {
+      const found = await seek(api.getNetwork(name).inspect() as Promise<Dockerode.NetworkInspectInfo>);
+      return found && { name: found.Name, driver: found.Driver, labels: found.Labels ?? {} };
+    },
   };
 }
 
@@ -95,6 +97,12 @@ function isOthers({ Name, Config }: Dockerode.ContainerInspectInfo): boolean {
   const own = Name.replace(/^\//, "");
   if (server !== undefined && workspace !== undefined && own === containerName(server, workspace)) return true;
   return name === undefined ? workspace !== undefined : name !== own;
+}
+
+/** The beginning of several ids names none of them; Docker calls it a failure of its own (500). */
+function noneOfSeveral(error: unknown): null {
+  if (statusOf(error) !== undefined && /multiple ids found/i.test(reasonOf(error))) return null;
+  throw error;
 }
 
 /** A reference without tag means the latest, never all of them. */

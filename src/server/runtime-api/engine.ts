@@ -19,6 +19,13 @@ export interface EngineContainer {
   readonly restarts: number;
 }
 
+export interface EngineNetwork {
+  readonly name: string;
+  /** `bridge`, `host`, … */
+  readonly driver: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** A container to be made. What the caller may not choose is not in it. */
 export interface ContainerRequest {
   readonly name: string;
@@ -60,12 +67,12 @@ export interface RuntimeEngine {
   unpause(id: string): Promise<void>;
   /** Ends and removes it, with the anonymous volumes that were made for it. Idempotent. */
   remove(id: string): Promise<void>;
-  /** Takes a full id, the beginning of one, or a name; null when there is none. */
+  /** Takes a full id, the beginning of one, or a name; null when there is none, or several begin so. */
   find(ref: string): Promise<EngineContainer | null>;
   /** All that have the label, running or not, newest first. Without a value, whatever its value is. */
   labelled(label: string, value?: string): Promise<readonly EngineContainer[]>;
   /** The ids of containers with that label to which something happened, as it happens. Ends with the signal, or with the engine. */
   events(label: string, value: string, signal: AbortSignal): Promise<AsyncIterable<string>>;
-  /** How a network is made (`bridge`, `host`, …), or null when there is none of that name. */
-  networkDriver(name: string): Promise<string | null>;
+  /** Takes a network's name or id; null when there is none. */
+  network(name: string): Promise<EngineNetwork | null>;
 }

@@ -15,6 +15,7 @@ import type { RuntimeApiDeps, RuntimeApiEnv } from "./deps.ts";
 import type { ContainerRequest, EngineContainer } from "./engine.ts";
 import { environmentOf, newRuntimeId, portsOf, wordsOf, type RequestPolicy } from "./request.ts";
 import { NoSuchRuntime, RuntimeRefused, type Runtimes } from "./runtimes.ts";
+import { createTurns } from "./turns.ts";
 import { bodyOf, InvalidRequest } from "./validation.ts";
 
 const SESSION_LABEL = "runcode.session";
@@ -23,58 +24,57 @@ const KEY_VARIABLES = ["SESSION_API_KEY", "OH_SESSION_API_KEYS_0"] as const;
 const OCI_RUNTIMES = { "sysbox-runc": "sysbox-runc", gvisor: "runsc" } as const;
 const ALIVE = ["running", "paused", "restarting"];
 
-export function hostedRoutes({ engine, policy, publishedAt }: RuntimeApiDeps, runtimes: Runtimes): Hono<RuntimeApiEnv> {
+export function hostedRoutes({ policy, publishedAt }: RuntimeApiDeps, runtimes: Runtimes): Hono<RuntimeApiEnv> {
   const app = new Hono<RuntimeApiEnv>();
   const view = (container: EngineContainer): HostedRuntime => hostedView(container, publishedAt);
   const ofSession = async (id: string): Promise<EngineContainer | null> =>
-    (await engine.labelled(SESSION_LABEL, id))[0] ?? null;
-  const all = async (): Promise<EngineContainer[]> =>
-    (await runtimes.list()).filter(({ labels }) => Object.hasOwn(labels, SESSION_LABEL));
-
+    (await runtimes.list(SESSION_LABEL, id))[0] ?? null;
+  /** By its whole id: what is stopped here is gone, so the beginning of one is not enough. */
+  const find = async (id: string): Promise<EngineContainer> => {
+    const found = await runtimes.find(id);
+    if (![found.name, found.id].includes(id) || !Object.hasOwn(found.labels, SESSION_LABEL))
+      throw new NoSuchRuntime(id);
+    return found;
+  };
+  const startsAgain = new Set(["created", "exited"]);
   const start = async (request: HostedStartRequest, signal: AbortSignal): Promise<HostedRuntime> => {
     const there = await ofSession(request.session_id);
-    // A session has one runtime: asking again is asking for the same.
+    // A session has one runtime: asking again is asking for the same, with its files.
     if (there && ALIVE.includes(there.status)) return view(there);
+    if (there && startsAgain.has(there.status)) return view(await runtimes.startAgain(there));
     if (there) await runtimes.remove(there);
     const made = await runtimes.start(async () => hostedContainer(request, policy), signal);
     if (view(made).url !== "" || !ALIVE.includes(made.status)) return view(made);
     await runtimes.remove(made);
     throw new RuntimeRefused("Unable to start runtime: the engine has no network on which to publish its ports");
   };
-  /** Session → the end of the last start that was asked for. */
-  const starts = new Map<string, Promise<unknown>>();
+  const sessions = createTurns();
   app.post("/start", async (c) => {
     const request = await bodyOf(c.req, HostedStartRequest);
     const { signal } = c.req.raw;
     // One after another: the next finds what this one made, and makes it where this one failed or its caller hung up.
-    const before = starts.get(request.session_id);
-    const turn = (async () => {
-      await before?.catch(() => {});
+    const started = await sessions.alone(request.session_id, async () => {
       signal.throwIfAborted();
       return await start(request, signal);
-    })();
-    starts.set(request.session_id, turn);
-    try {
-      return c.json(await turn);
-    } finally {
-      if (starts.get(request.session_id) === turn) starts.delete(request.session_id);
-    }
+    });
+    return c.json(started);
   });
   app.post("/stop", async (c) => {
     const { runtime_id } = await bodyOf(c.req, HostedActionRequest);
-    const container = await runtimes.find(runtime_id);
-    await runtimes.stop({ runtime_id: container.id });
+    const container = await find(runtime_id);
+    await runtimes.stop(container.id);
     await runtimes.remove(container);
     return c.json({ ...view(container), status: "stopped", pod_status: "not found", url: "", work_hosts: {} });
   });
   for (const verb of ["pause", "resume"] as const) {
     app.post(`/${verb}`, async (c) => {
       const { runtime_id } = await bodyOf(c.req, HostedActionRequest);
-      await runtimes[verb]({ runtime_id });
-      return c.json(view(await runtimes.find(runtime_id)));
+      const { after } = await runtimes[verb]((await find(runtime_id)).id);
+      if (!after) throw new NoSuchRuntime(runtime_id);
+      return c.json(view(after));
     });
   }
-  app.get("/runtime/:id", async (c) => c.json(view(await runtimes.find(c.req.param("id")))));
+  app.get("/runtime/:id", async (c) => c.json(view(await find(c.req.param("id")))));
   app.get("/sessions/batch", async (c) => {
     const found = await Promise.all((c.req.queries("ids") ?? []).slice(0, 1000).map(ofSession));
     return c.json(found.flatMap((container) => (container ? [view(container)] : [])));
@@ -85,8 +85,8 @@ export function hostedRoutes({ engine, policy, publishedAt }: RuntimeApiDeps, ru
     return c.json(view(container));
   });
   app.get("/list", async (c) => {
-    const alive = (await all()).filter(({ status }) => ALIVE.includes(status));
-    return c.json({ runtimes: alive.map(view) });
+    const all = await runtimes.list(SESSION_LABEL);
+    return c.json({ runtimes: all.filter(({ status }) => ALIVE.includes(status)).map(view) });
   });
   app.get("/image_exists", async (c) => {
     const image = c.req.query("image") ?? "";

@@ -15,6 +15,7 @@ import { hostedRoutes } from "./hosted.ts";
 import { HOSTED_OPERATIONS, PUBLIC_OPERATIONS } from "./operations.ts";
 import { publicRoutes } from "./public.ts";
 import { createRuntimes } from "./runtimes.ts";
+import { itsOwn, notAnothers } from "./whose.ts";
 
 export type { RuntimeApiDeps } from "./deps.ts";
 export interface RuntimeApi {
@@ -28,15 +29,17 @@ const DESCRIPTION = "Starts, pauses, resumes and stops containers on this server
 /** Takes what the routes need; gives the whole application. */
 export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   const app = new Hono<RuntimeApiEnv>();
-  const runtimes = createRuntimes(deps.engine, deps.listener, deps.leftovers);
   const hosted = deps.flavor === "hosted";
+  const whose = (hosted ? itsOwn : notAnothers)(deps.policy.ownLabels);
+  const runtimes = createRuntimes(deps.engine, deps.listener, deps.leftovers, whose);
   const operations = hosted ? HOSTED_OPERATIONS : PUBLIC_OPERATIONS;
+  const guards = { needsKey: deps.key !== null, checksNames: deps.hosts !== null };
   const document = openApi({
     title: "runcode runtime API",
     description: `${DESCRIPTION} Compatible with ${hosted ? "the hosted OpenHands runtime API" : "the OpenHands runtime server"}.`,
     version: deps.version,
     operations,
-    needsKey: deps.key !== null,
+    ...guards,
   });
 
   app.use(logRequests(deps));
@@ -57,7 +60,7 @@ export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   app.get("/openapi.json", (c) => c.json(document));
   app.get("/docs", async (c) => {
     c.header("Content-Security-Policy", DOCS_POLICY);
-    return c.html(await docsPage(document, operations));
+    return c.html(await docsPage(document, operations, guards));
   });
   app.route("/", hosted ? hostedRoutes(deps, runtimes) : publicRoutes(deps, runtimes));
   app.notFound((c) => refuse(c, 404, "Not Found"));

@@ -38,6 +38,6 @@ export function lateEngine(find: () => Promise<Engine>): LateEngine {
     find: async (ref) => (await asked()).find(ref),
     labelled: async (label, value) => (await asked()).labelled(label, value),
     events: async (label, value, signal) => (await asked()).events(label, value, signal),
-    networkDriver: async (name) => (await asked()).networkDriver(name),
+    network: async (name) => (await asked()).network(name),
   };
 }

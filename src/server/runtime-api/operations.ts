@@ -24,11 +24,36 @@ export interface Operation {
   readonly id: string;
   readonly summary: string;
   readonly description: string;
-  readonly query?: string;
+  readonly query?: {
+    readonly name: string;
+    readonly required: boolean;
+    readonly schema: object;
+    readonly about: string;
+  };
   readonly request?: readonly [name: string, schema: v.GenericSchema];
   readonly answer: readonly [status: number, name: string, schema: v.GenericSchema];
-  /** Besides 503, and 401 where a key is needed. */
+  /** What a request can look like. */
+  readonly example?: object;
+  /** Besides those that `failuresOf` adds. */
   readonly failures: readonly (400 | 404 | 422)[];
+}
+
+/** What depends on how the server was started. */
+export interface Guards {
+  readonly needsKey: boolean;
+  /** Whether only some names of this machine are answered. */
+  readonly checksNames: boolean;
+}
+
+/** Gives every status with which an operation can fail. */
+export function failuresOf({ failures, request: body }: Operation, { needsKey, checksNames }: Guards): number[] {
+  return [
+    ...failures,
+    ...(body ? [413] : []),
+    ...(needsKey ? [401, 429] : []),
+    ...(checksNames ? [421] : []),
+    503,
+  ].sort((a, b) => a - b);
 }
 
 const request = ["RuntimeActionRequest", RuntimeActionRequest] as const;
@@ -45,6 +70,14 @@ export const PUBLIC_OPERATIONS: readonly Operation[] = [
       "Makes a container of the image, which is pulled when it is not there, and starts it. Where anything fails, and where " +
       "the caller hangs up, no container is left.",
     request: ["StartRuntimeRequest", StartRuntimeRequest],
+    example: {
+      image: "python:3.13",
+      name: "calc",
+      command: ["python", "-m", "http.server"],
+      environment: { GREETING: "hello" },
+      ports: [{ container_port: 8000 }],
+      restart_policy: { Name: "on-failure", MaximumRetryCount: "3" },
+    },
     answer: [201, "RuntimeAnswer", RuntimeAnswer],
     failures: [400, 422],
   },
@@ -55,6 +88,7 @@ export const PUBLIC_OPERATIONS: readonly Operation[] = [
     summary: "Stop a runtime",
     description: "Asks it to end, and ends it after `timeout` seconds. One that has ended already is no failure.",
     request,
+    example: { runtime_id: "calc", timeout: 30 },
     answer,
     failures,
   },
@@ -65,6 +99,7 @@ export const PUBLIC_OPERATIONS: readonly Operation[] = [
     summary: "Pause a running runtime",
     description: "Freezes every process in it. `timeout` is ignored.",
     request,
+    example: { runtime_id: "calc" },
     answer,
     failures,
   },
@@ -75,6 +110,7 @@ export const PUBLIC_OPERATIONS: readonly Operation[] = [
     summary: "Resume a paused runtime",
     description: "Lets its processes go on. `timeout` is ignored.",
     request,
+    example: { runtime_id: "calc" },
     answer,
     failures,
   },
@@ -101,6 +137,7 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     description:
       "One that the session has already is answered as it is. Ports 60000, 60001, 12000 and 12001 are published.",
     request: ["HostedStartRequest", HostedStartRequest],
+    example: { image: "ghcr.io/openhands/agent-server:latest", session_id: "5f0c2a", working_dir: "/openhands/code" },
     answer: hosted,
     failures: [400, 422],
   },
@@ -111,6 +148,7 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     summary: "Stop a runtime and remove it",
     description: "Its files go with it.",
     request: about,
+    example: { runtime_id: "runtime-0123456789ab" },
     answer: hosted,
     failures,
   },
@@ -121,6 +159,7 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     summary: "Pause a running runtime",
     description: "Freezes every process in it.",
     request: about,
+    example: { runtime_id: "runtime-0123456789ab" },
     answer: hosted,
     failures,
   },
@@ -131,6 +170,7 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     summary: "Resume a paused runtime",
     description: "Its key stays the one it had.",
     request: about,
+    example: { runtime_id: "runtime-0123456789ab" },
     answer: hosted,
     failures,
   },
@@ -158,7 +198,12 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     id: "get_sessions",
     summary: "Ask about the runtimes of several sessions",
     description: "`ids` is repeated; sessions without a runtime are left out.",
-    query: "ids",
+    query: {
+      name: "ids",
+      required: false,
+      schema: { type: "array", items: { type: "string" }, maxItems: 1000 },
+      about: "Sessions; what comes after a thousand is not looked at.",
+    },
     answer: [200, "HostedRuntimes", HostedRuntimes],
     failures: [],
   },
@@ -177,7 +222,12 @@ export const HOSTED_OPERATIONS: readonly Operation[] = [
     id: "image_exists",
     summary: "Ask whether the engine has an image",
     description: "No registry is asked.",
-    query: "image",
+    query: {
+      name: "image",
+      required: true,
+      schema: { type: "string", minLength: 1 },
+      about: "A reference to an image.",
+    },
     answer: [200, "ImageExistsAnswer", ImageExistsAnswer],
     failures: [422],
   },

@@ -4,7 +4,7 @@ import { RuntimeActionRequest, StartRuntimeRequest } from "../../protocol/runtim
 import type { RuntimeApiDeps, RuntimeApiEnv } from "./deps.ts";
 import { containerFor } from "./request.ts";
 import type { Runtimes } from "./runtimes.ts";
-import { told } from "./told.ts";
+import { told, toldAction } from "./told.ts";
 import { bodyOf } from "./validation.ts";
 
 export function publicRoutes({ policy }: RuntimeApiDeps, runtimes: Runtimes): Hono<RuntimeApiEnv> {
@@ -14,8 +14,18 @@ export function publicRoutes({ policy }: RuntimeApiDeps, runtimes: Runtimes): Ho
     const container = await runtimes.start(() => containerFor(request, policy), c.req.raw.signal);
     return c.json(told(container, container.name), 201);
   });
-  for (const verb of ["stop", "pause", "resume"] as const) {
-    app.post(`/${verb}`, async (c) => c.json(await runtimes[verb](await bodyOf(c.req, RuntimeActionRequest))));
+  app.post("/stop", async (c) => {
+    const { runtime_id, timeout } = await bodyOf(c.req, RuntimeActionRequest);
+    return c.json(toldAction(runtime_id, "stopped", await runtimes.stop(runtime_id, timeout ?? undefined)));
+  });
+  for (const [verb, said] of [
+    ["pause", "paused"],
+    ["resume", "resumed"],
+  ] as const) {
+    app.post(`/${verb}`, async (c) => {
+      const { runtime_id } = await bodyOf(c.req, RuntimeActionRequest);
+      return c.json(toldAction(runtime_id, said, await runtimes[verb](runtime_id)));
+    });
   }
   app.get("/list", async (c) => {
     const containers = await runtimes.list();

@@ -4,11 +4,9 @@ import { randomBytes } from "node:crypto";
 import { split } from "shlex";
 import { RUNTIME_LABEL, type StartRuntimeRequest } from "../../protocol/runtime-api.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import { checkLabels, checkName } from "./checks.ts";
 import type { ContainerRequest } from "./engine.ts";
 import type { VolumePolicy } from "./volumes.ts";
-
-/** Labels under this prefix say what a server of ours believes of a container; no caller may write one. */
-const OWN_LABELS = "runcode.";
 
 export interface RequestPolicy {
   readonly volumes: VolumePolicy;
@@ -34,6 +32,7 @@ export async function containerFor(request: StartRuntimeRequest, policy: Request
     mounts.push({ source, target: container_path, readOnly: mode === "ro" });
   }
   const name = request.name ?? newRuntimeId();
+  checkName(name);
   return {
     name,
     image: request.image,
@@ -82,8 +81,7 @@ export function environmentOf(environment: Readonly<Record<string, string>>): st
 
 /** The caller's own `openhands.runtime_id` wins, as it does in the original. */
 function labelsOf(runtimeId: string, labels: Readonly<Record<string, string>>): Record<string, string> {
-  const own = Object.keys(labels).find((label) => label.startsWith(OWN_LABELS));
-  if (own !== undefined) throw new RuncodeError("forbidden", `label ${own}: ${OWN_LABELS}* are this server's own`);
+  checkLabels(labels);
   return { [RUNTIME_LABEL]: runtimeId, ...labels };
 }
 

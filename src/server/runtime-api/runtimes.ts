@@ -3,10 +3,12 @@
 // that a restarted server knows as much as before.
 import { RuncodeError } from "../../protocol/errors.ts";
 import { RUNTIME_LABEL, STOP_GRACE_SECONDS } from "../../protocol/runtime-api.ts";
-import type { RuntimeActionAnswer, RuntimeActionRequest } from "../../protocol/runtime-api.ts";
+import { checkImage, checkNetwork } from "./checks.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
 import { isImageName } from "../engine/index.ts";
 import type { Leftovers } from "./leftovers.ts";
+import { createTurns } from "./turns.ts";
+import type { Whose } from "./whose.ts";
 
 /** What was asked for cannot be; the message is the whole `detail` of a 400. */
 export class RuntimeRefused extends Error {
@@ -40,18 +42,28 @@ export const NOBODY: RuntimeListener = {
   changed: async () => {},
 };
 
+/** What became of a runtime; null where it is gone, as one is that removes itself when it ends. */
+export interface Outcome {
+  readonly container: EngineContainer;
+  readonly after: EngineContainer | null;
+}
+
 export interface Runtimes {
   /**
    * Makes and starts the container that `describe` gives; leaves none where it throws. An aborted signal, of a caller that hung
    * up, is a reason to throw.
    */
   start(describe: () => Promise<ContainerRequest>, signal: AbortSignal): Promise<EngineContainer>;
-  stop(request: RuntimeActionRequest): Promise<RuntimeActionAnswer>;
-  pause(request: RuntimeActionRequest): Promise<RuntimeActionAnswer>;
-  resume(request: RuntimeActionRequest): Promise<RuntimeActionAnswer>;
+  /** Starts one that has ended once more, with the files that it has. It stays as it was where that throws. */
+  startAgain(container: EngineContainer): Promise<EngineContainer>;
+  /** The grace is in seconds. A second stop need not wait for the first one's grace; all else that is done to one runtime is done in turn. */
+  stop(ref: string, graceSeconds?: number): Promise<Outcome>;
+  pause(ref: string): Promise<Outcome>;
+  resume(ref: string): Promise<Outcome>;
   /** By container id, the beginning of one or name, then by label. Throws NoSuchRuntime. */
   find(ref: string): Promise<EngineContainer>;
-  list(): Promise<readonly EngineContainer[]>;
+  /** Those that this server may touch, newest first; with a label, those that have it with that value. */
+  list(label?: string, value?: string): Promise<readonly EngineContainer[]>;
   remove(container: EngineContainer): Promise<void>;
   /** Whether the engine has an image; false for what is no reference to one. */
   hasImage(image: string): Promise<boolean>;
@@ -61,44 +73,55 @@ export interface Runtimes {
 
 /** A container's name, id or the beginning of one. Anything else would be a path of the engine's API. */
 const REF = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-/** Networks that are no network of the container's own. */
-const SHARED_NETWORKS = ["host", "ns", "container"];
 const LONGEST_GRACE_SECONDS = 24 * 3600;
+/** In these a container has processes, or is about to have some again. */
+const ALIVE = ["running", "paused", "restarting"];
 
-export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener, leftovers: Leftovers): Runtimes {
+export function createRuntimes(
+  engine: RuntimeEngine,
+  listener: RuntimeListener,
+  leftovers: Leftovers,
+  whose: Whose,
+): Runtimes {
   const closing = new AbortController();
   const starting = new Set<Promise<unknown>>();
+  const turns = createTurns();
+  /** Whoever may stop runtimes may not stop whatever else the engine runs; what a failed start left is on its way out. */
+  const isRuntime = (container: EngineContainer): boolean => whose(container.labels) && !leftovers.holds(container);
+  const list = async (label: string, value?: string): Promise<readonly EngineContainer[]> =>
+    // Podman takes a * in the value for anything.
+    (await engine.labelled(label, value)).filter(
+      (one) => isRuntime(one) && (value === undefined || one.labels[label] === value),
+    );
   const find = async (ref: string): Promise<EngineContainer> => {
     const direct = REF.test(ref) ? await engine.find(ref) : null;
-    // Whoever may stop runtimes may not stop whatever else the engine runs.
     if (direct && isRuntime(direct)) return direct;
-    const [labelled] = await engine.labelled(RUNTIME_LABEL, ref);
+    const [labelled] = await list(RUNTIME_LABEL, ref);
     if (!labelled) throw new NoSuchRuntime(ref);
     return labelled;
   };
   const act = async (
     verb: "stop" | "pause" | "resume",
-    { runtime_id }: RuntimeActionRequest,
+    ref: string,
     work: (container: EngineContainer) => Promise<void>,
-  ): Promise<RuntimeActionAnswer> => {
-    const container = await find(runtime_id);
-    const over = verb === "stop" ? listener.stopping(container.id) : () => {};
-    let after: EngineContainer | null;
-    try {
-      await refusing(verb, () => work(container));
-      after = await engine.find(container.id);
-      if (after) await listener.changed(after);
-    } finally {
-      over();
-    }
-    const said = { stop: "stopped", pause: "paused", resume: "resumed" }[verb];
-    return {
-      runtime_id,
-      container_id: container.id,
-      // One that is removed by itself is gone by now, or about to be.
-      status: after === null || after.status === "removing" ? "exited" : after.status,
-      message: `Runtime ${runtime_id} ${said}`,
-    };
+  ): Promise<Outcome> => {
+    const found = await find(ref);
+    // One that is just being started is not stopped before it is.
+    await leftovers.underway(found);
+    return await turns[verb === "stop" ? "together" : "alone"](found.id, async () => {
+      const over = verb === "stop" ? listener.stopping(found.id) : () => {};
+      try {
+        // What it was when it was found may be long over.
+        const container = await engine.find(found.id);
+        if (!container) throw new NoSuchRuntime(ref);
+        await refusing(verb, () => work(container));
+        const after = await engine.find(found.id);
+        if (after) await listener.changed(after);
+        return { container, after };
+      } finally {
+        over();
+      }
+    });
   };
   const begin = async (describe: () => Promise<ContainerRequest>, signal: AbortSignal): Promise<EngineContainer> => {
     const request = await describe();
@@ -121,7 +144,7 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
       signal.throwIfAborted();
       const container = await engine.find(id);
       // One that removes itself and ended at once is gone before it could be asked about.
-      if (!container) throw new RuntimeRefused("Unable to start runtime: it ended at once and was removed");
+      if (!container) throw new RuntimeRefused(ENDED_AT_ONCE);
       await listener.started(container);
       signal.throwIfAborted();
       await start.done();
@@ -136,8 +159,8 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
 
   return {
     find,
-    list: () => engine.labelled(RUNTIME_LABEL),
-    remove: (container) => engine.remove(container.id),
+    list: (label = RUNTIME_LABEL, value) => list(label, value),
+    remove: (container) => turns.alone(container.id, () => engine.remove(container.id)),
     hasImage: async (image) => isImageName(image) && engine.hasImage(image),
     start: (describe, caller) => {
       const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
@@ -146,49 +169,41 @@ export function createRuntimes(engine: RuntimeEngine, listener: RuntimeListener,
       work.then(over, over);
       return work;
     },
+    startAgain: ({ id }) =>
+      turns.alone(id, async () => {
+        await refusing("start", () => engine.start(id));
+        const container = await engine.find(id);
+        if (!container) throw new RuntimeRefused(ENDED_AT_ONCE);
+        await listener.started(container);
+        return container;
+      }),
     close: async () => {
       closing.abort(new RuncodeError("unavailable", "the server is shutting down"));
       await Promise.allSettled(starting);
     },
-    stop: (request) =>
-      act("stop", request, async (container) => {
-        const grace = Math.min(request.timeout ?? STOP_GRACE_SECONDS, LONGEST_GRACE_SECONDS);
-        // A frozen process hears no signal.
-        if (container.status === "paused") await engine.unpause(container.id);
-        if (["running", "paused", "restarting"].includes(container.status)) await engine.stop(container.id, grace);
+    stop: (ref, graceSeconds = STOP_GRACE_SECONDS) =>
+      act("stop", ref, async ({ id, status }) => {
+        // A frozen process hears no signal. Whoever unpauses it first, it is to stop.
+        if (status === "paused") await engine.unpause(id).catch(unlessRefused);
+        if (ALIVE.includes(status)) await engine.stop(id, Math.min(graceSeconds, LONGEST_GRACE_SECONDS));
       }),
-    pause: (request) =>
-      act("pause", request, async ({ id, status }) => {
+    pause: (ref) =>
+      act("pause", ref, async ({ id, status }) => {
         if (status !== "running") throw new EngineRefusal(`it is ${status}, not running`);
         await engine.pause(id);
       }),
-    resume: (request) =>
-      act("resume", request, async ({ id, status }) => {
+    resume: (ref) =>
+      act("resume", ref, async ({ id, status }) => {
         if (status !== "paused") throw new EngineRefusal(`it is ${status}, not paused`);
         await engine.unpause(id);
       }),
   };
 }
 
-function isRuntime({ labels }: EngineContainer): boolean {
-  return Object.hasOwn(labels, RUNTIME_LABEL);
-}
+const ENDED_AT_ONCE = "Unable to start runtime: it ended at once and was removed";
 
-function checkImage(image: string): void {
-  if (!isImageName(image)) {
-    throw new RuncodeError("bad_request", `${JSON.stringify(image.slice(0, 200))} is no image reference`);
-  }
-}
-
-/** The host's network holds what listens on loopback only, this API among it; another container's holds that container's. */
-async function checkNetwork(engine: RuntimeEngine, network: string | undefined): Promise<void> {
-  if (network === undefined) return;
-  const [kind] = network.split(":") as [string];
-  const shared = SHARED_NETWORKS.includes(kind) || !REF.test(network);
-  // A network also has an id, by which the host's could be meant.
-  if (shared || (await engine.networkDriver(network)) === "host") {
-    throw new RuncodeError("forbidden", `network ${JSON.stringify(network)} is not a runtime's own`);
-  }
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof EngineRefusal)) throw error;
 }
 
 /** What the engine or this server's policy refuses is said with what was wanted before it. */

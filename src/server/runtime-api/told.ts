@@ -1,6 +1,7 @@
 // What the engine tells of a container, in the words of the contract.
-import type { RuntimeAnswer } from "../../protocol/runtime-api.ts";
+import type { RuntimeActionAnswer, RuntimeAnswer } from "../../protocol/runtime-api.ts";
 import type { EngineContainer } from "./engine.ts";
+import type { Outcome } from "./runtimes.ts";
 
 /** Takes a container and the id that its caller knows it by; gives the answer of `/start` and an entry of `/list`. */
 export function told(container: EngineContainer, runtimeId: string): RuntimeAnswer {
@@ -12,6 +13,17 @@ export function told(container: EngineContainer, runtimeId: string): RuntimeAnsw
     status: container.status,
     created_at: createdAt(container.created),
     ports: publishedPorts(container.ports),
+  };
+}
+
+/** Takes the id as it was sent, what was done and what became of it; gives the answer. */
+export function toldAction(runtimeId: string, said: string, { container, after }: Outcome): RuntimeActionAnswer {
+  return {
+    runtime_id: runtimeId,
+    container_id: container.id,
+    // One that is removed by itself is gone by now, or about to be.
+    status: after === null || after.status === "removing" ? "exited" : after.status,
+    message: `Runtime ${runtimeId} ${said}`,
   };
 }
 

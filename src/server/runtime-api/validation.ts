@@ -14,13 +14,21 @@ export class InvalidRequest extends Error {
   }
 }
 
+/** What a body may hold, however small it is: each value can be wrong, and is checked, by the process that serves all else too. */
+const MOST_VALUES = 10_000;
+const DEEPEST = 100;
+/** Nobody reads on after so many. */
+const MOST_PROBLEMS = 100;
+
 /** Name of a failure → what is said of it, given what the schema asks for (docs.pydantic.dev, "Validation errors"). */
-const WORDS: Readonly<Record<string, (requirement: unknown) => string>> = {
+const WORDS: Readonly<Record<string, (requirement: unknown, input: unknown) => string>> = {
   missing: () => "Field required",
   json_invalid: () => "JSON decode error",
   string_type: () => "Input should be a valid string",
   string_too_short: (least) =>
     `String should have at least ${String(least)} ${least === 1 ? "character" : "characters"}`,
+  too_long: (most, given) =>
+    `List should have at most ${String(most)} items after validation, not ${(given as readonly unknown[]).length}`,
   list_type: () => "Input should be a valid list",
   dict_type: () => "Input should be a valid dictionary",
   model_attributes_type: () => "Input should be a valid dictionary or object to extract fields from",
@@ -32,6 +40,8 @@ const WORDS: Readonly<Record<string, (requirement: unknown) => string>> = {
   bool_parsing: () => "Input should be a valid boolean, unable to interpret input",
   greater_than_equal: (least) => `Input should be greater than or equal to ${String(least)}`,
   less_than_equal: (most) => `Input should be less than or equal to ${String(most)}`,
+  too_many: () => `Input has more than ${MOST_VALUES} values in it`,
+  too_deep: () => `Input is nested more than ${DEEPEST} deep`,
   value_error: () => "Value error, detach must be true: a runtime is never waited for",
 };
 
@@ -52,11 +62,29 @@ export async function bodyOf<S extends v.GenericSchema>(request: HonoRequest, sc
 function readJson(body: string, contentType: string | undefined): unknown {
   if (body === "") throw new InvalidRequest([problem("missing", [], null, null)]);
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType?.trim() ?? "")) return body;
+  const value = parsed(body);
+  const excess = excessOf(value);
+  if (excess !== null) throw new InvalidRequest([problem(excess, [], null, null)]);
+  return value;
+}
+
+function parsed(body: string): unknown {
   try {
     return JSON.parse(body) as unknown;
   } catch {
     throw new InvalidRequest([problem("json_invalid", [0], null, {})]);
   }
+}
+
+/** Says in which way a value is more than anybody means, or null. */
+function excessOf(value: unknown): "too_many" | "too_deep" | null {
+  let level = [value];
+  for (let count = 0, depth = 0; level.length > 0; depth++) {
+    if ((count += level.length) > MOST_VALUES) return "too_many";
+    if (depth > DEEPEST) return "too_deep";
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one as object) : []));
+  }
+  return null;
 }
 
 /** Takes what JSON gave and the schema for it; gives the typed request. Throws InvalidRequest with all that is wrong. */
@@ -69,7 +97,7 @@ export function validate<S extends v.GenericSchema>(schema: S, value: unknown): 
     result.issues.flatMap((issue) => problemsOf(issue, [])).map((it) => [JSON.stringify(it.loc) + it.type, it]),
   );
   // What is asked of the whole is asked only when its parts are right.
-  const parts = [...all.values()].filter(({ type }) => type !== "value_error");
+  const parts = [...all.values()].filter(({ type }) => type !== "value_error").slice(0, MOST_PROBLEMS);
   if (parts.length > 0) throw new InvalidRequest(parts);
   throw new InvalidRequest([...all.values()].map((it) => ({ ...it, input: value })));
 }
@@ -85,8 +113,10 @@ function problemsOf(issue: v.BaseIssue<unknown>, above: readonly (string | numbe
     return [problem("model_attributes_type", loc.slice(0, -1), null, last.input)];
   // A field that is not there is told of the object that lacks it.
   if (missing) return [problem("missing", loc, null, last.input)];
+  // As it was sent, and not what it was read as.
+  const input = last ? last.value : issue.input;
   return [
-    problem(issue.message, loc, issue.type === "picklist" ? optionsOf(issue.expected) : issue.requirement, issue.input),
+    problem(issue.message, loc, issue.type === "picklist" ? optionsOf(issue.expected) : issue.requirement, input),
   ];
 }
 
@@ -106,5 +136,5 @@ function problem(
   requirement: unknown,
   input: unknown,
 ): ValidationProblem {
-  return { type, loc: ["body", ...loc], msg: WORDS[type]?.(requirement) ?? "Input is not valid", input };
+  return { type, loc: ["body", ...loc], msg: WORDS[type]?.(requirement, input) ?? "Input is not valid", input };
 }
