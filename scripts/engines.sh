@@ -132,11 +132,12 @@ start_hardened() {
   answers "$at/socket" || { say "the hardened dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
 }
 
-# Podman gives containers user namespaces where this account has ids to give.
+# Podman gives containers user namespaces where these accounts have ids to give.
 users_for_podman() {
   local file
   for file in /etc/subuid /etc/subgid; do
     grep -qs '^containers:' "$file" || echo containers:2000000000:67108864 >>"$file"
+    [ -z "$user" ] || grep -qs "^$user:" "$file" || echo "$user:1800000000:65536" >>"$file"
   done
 }
 
