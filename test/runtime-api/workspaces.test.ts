@@ -198,7 +198,8 @@ describeEngines(
         expect((await engine.api.getContainer(stays).inspect()).State.Running).toBe(true);
         await engine.api.getContainer(ends).stop({ t: 5 });
         // What a server leaves that is killed between making a container and starting it.
-        await engine.api.createContainer({ name: stray, Image: BUSYBOX, Cmd: ["true"], Labels: { ...Labels } });
+        const labels = { ...Labels, "runcode.name": stray };
+        await engine.api.createContainer({ name: stray, Image: BUSYBOX, Cmd: ["true"], Labels: labels });
         const second = await up();
         await expect
           .poll(() => titles(second.api_base), { timeout: 30_000 })
