@@ -110,12 +110,13 @@ describeEngines(
     });
 
     test("one that makes a container after it was given up has it removed as well", async () => {
-      let Labels = {};
+      let Labels: Record<string, string> = {};
       lose("answered", CREATE, async () => {
         ({ Labels } = (await engine.api.getContainer("faulty").inspect()).Config);
       });
       isUnavailable(await client.run(start("faulty")));
       await expect.poll(left, { timeout: 60_000 }).toEqual([]);
+      Labels["runcode.name"] = "late";
       const late = await engine.api.createContainer({ name: "late", Image: BUSYBOX, Cmd: ["sleep", "1000"], Labels });
       await late.start().catch(() => {});
       await expect.poll(left, { timeout: 60_000 }).toEqual([]);
