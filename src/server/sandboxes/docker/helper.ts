@@ -61,12 +61,26 @@ async function fill(container: Dockerode.Container, program: string): Promise<vo
       return file === loader.file ? { name, link: `../${LOADER}` } : { name, file, size };
     }),
     ...muslNames(loader.file),
-    // A script, since whoever looks for it has a shell; the loader is told where the libraries are.
-    { name: path.basename(RECEIVER), text: `#!/bin/sh\nexec ${selfArgv().join(" ")} sandbox-receive "$@"\n` },
+    { name: path.basename(RECEIVER), text: receiver() },
   ];
   await container.putArchive(archive(entries), { path: HELPER_DIR });
   // Last and apart: an engine that was killed in the middle must not leave a volume that looks whole.
   await container.putArchive(archive([{ name: COMPLETE, text: "", mode: 0o444 }]), { path: HELPER_DIR });
+}
+
+/**
+ * A script, since whoever looks for it has a shell; the loader is told where the libraries are. Its environment is the workspace's:
+ * what would change how our program runs goes (inside/own-environment.ts), with nothing but what any shell can do by itself.
+ */
+function receiver(): string {
+  return `#!/bin/sh
+while read -r _ name; do
+  case $name in BUN_*|NODE_*|LD_*) unset "\${name%%=*}" ;; esac
+done <<RUNCODE
+$(export -p)
+RUNCODE
+exec ${selfArgv().join(" ")} sandbox-receive "$@"
+`;
 }
 
 async function isComplete(container: Dockerode.Container): Promise<boolean> {
