@@ -36,7 +36,7 @@ describeEngines(
         code: "conflict",
         message: "it was paused on the engine",
         hint: expect.stringMatching(
-          new RegExp(`docker unpause runcode-\\w+-${spec.id} .*stop it and start it`),
+          new RegExp(`docker unpause runcode-\\w+-${spec.id}, .*stop it and start it`),
         ) as string,
       };
       await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject(frozen);

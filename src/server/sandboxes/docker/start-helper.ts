@@ -48,7 +48,7 @@ async function whyFrozen(container: Dockerode.Container): Promise<RuncodeError |
   const { State, Name } = await container.inspect();
   if (!State.Paused) return null;
   return new RuncodeError("conflict", "it was paused on the engine", {
-    hint: `docker unpause ${Name.replace(/^\//, "")} (or podman unpause), or stop it and start it again`,
+    hint: `docker unpause ${Name.replace(/^\//, "")}, with podman likewise; or stop it and start it again`,
   });
 }
 
