@@ -7,8 +7,18 @@ export const RECEIVER = "/.runcode/receive";
 /** The variable that names it in a workspace which has it elsewhere. */
 export const RECEIVER_VARIABLE = "RUNCODE_RECEIVER";
 
-/** Takes the argv of this program, as the workspace sees it; gives the receiver: a script, since whoever looks for it has a shell. */
+/**
+ * Takes the argv of this program, as the workspace sees it; gives the receiver: a script, since whoever looks for it has a shell.
+ * Its environment is the workspace's: what would change how this program runs goes, with nothing but what any shell can do by itself.
+ */
 export function receiverScript(self: readonly string[]): string {
   const words = self.map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
-  return `#!/bin/sh\nexec ${words.join(" ")} sandbox-receive "$@"\n`;
+  return `#!/bin/sh
+while read -r _ name; do
+  case $name in BUN_*|NODE_*|LD_*) unset "\${name%%=*}" ;; esac
+done <<RUNCODE
+$(export -p)
+RUNCODE
+exec ${words.join(" ")} sandbox-receive "$@"
+`;
 }

@@ -8,15 +8,17 @@ import type { Engine } from "../../src/server/engine/index.ts";
 /** A program that needs nothing: the C compiler's output is not at hand, so it is busybox under another name. */
 const program = (): Buffer => readFileSync("/bin/busybox");
 
-/** Imports an image with these files and changes to its configuration (`USER 1000`, `VOLUME /x`); gives its name. */
+/** Imports an image with these files, links among them, and changes to its configuration (`USER 1000`, `VOLUME /x`); gives its name. */
 export async function importImage(
   engine: Engine,
   name: string,
-  files: Readonly<Record<string, Buffer | string>>,
+  files: Readonly<Record<string, Buffer | string | { readonly link: string }>>,
   changes: readonly string[] = [],
 ): Promise<string> {
   const tar = pack();
-  for (const [file, body] of Object.entries(files)) tar.entry({ name: file, mode: 0o755 }, body);
+  for (const [name, body] of Object.entries(files))
+    if (typeof body === "string" || Buffer.isBuffer(body)) tar.entry({ name, mode: 0o755 }, body);
+    else tar.entry({ name, type: "symlink", linkname: body.link });
   tar.finalize();
   const query = new URLSearchParams({ fromSrc: "-", repo: `localhost/${name}`, tag: "latest" });
   for (const change of changes) query.append("changes", change);

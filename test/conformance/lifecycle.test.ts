@@ -211,6 +211,9 @@ describe.each(DRIVERS)("the life of a workspace under the %s driver", (name) => 
         "i=0; while [ $i -lt 120 ]; do sleep 5 & i=$((i+1)); done",
       ]);
       expect(stderr).toMatch(/fork/i);
+      // The workspace lives on, and is well again once they have ended.
+      const once = async (): Promise<string> => (await run(sandbox, ["/bin/echo", "on"])).stdout;
+      await expect.poll(async () => await once().catch(String), { timeout: 30_000 }).toBe("on\n");
     });
 
   if (enforces.memory)

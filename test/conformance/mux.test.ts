@@ -328,7 +328,7 @@ test("an error that a sandbox tells cannot steer the terminal it is shown at", a
 
 test("a helper that falls silent keeps nobody who dials, or who closes a listener", async () => {
   const { near, say, over } = hostile([ready]);
-  const remote = await connectNear(near, 50, 50);
+  const remote = await connectNear(near, { answerMs: 50, dialMs: 50 });
   say();
   const listener = await remote.listen({ host: "127.0.0.1", port: 0 }, () => {});
   await over;

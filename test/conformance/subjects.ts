@@ -4,6 +4,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import type { Engine } from "../../src/server/engine/index.ts";
 import type {
   Driver,
   DriverHealth,
@@ -111,6 +112,13 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly exit: Awaited<SandboxProcess["exited"]>;
+}
+
+/** Finds a container of a workspace as its driver would; those of all workspaces where none is given. */
+export async function containersOf(engine: Engine, on: Subject, spec?: SandboxSpec): Promise<string[]> {
+  const owner = (await Bun.file(path.join(on.dataDir, "engine-owner")).text()).trim();
+  const label = [`runcode.server=${owner}`, ...(spec ? [`runcode.workspace=${spec.id}`] : [])];
+  return (await engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
 }
 
 /** Runs a command to its end, with `input` on its stdin. */

@@ -40,7 +40,7 @@ export function statusOf(error: unknown): number | undefined {
  */
 export function isMissing(error: unknown): boolean {
   const status = statusOf(error);
-  return status === 404 || (status === 500 && /no such container/i.test(reasonOf(error)));
+  return status === 404 || (status === 500 && /no such container|does not exist in database/i.test(reasonOf(error)));
 }
 
 /** Takes a request; gives what the engine answers, null where there is no such thing. Throws what else the request throws. */

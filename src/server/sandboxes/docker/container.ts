@@ -3,6 +3,7 @@
 import type Dockerode from "dockerode";
 import type { DriverHealth, Limits } from "../driver.ts";
 import { HELPER_DIR, selfArgv } from "../inside/helper.ts";
+import { ownEnvironment } from "../inside/own-environment.ts";
 import { LINK_DIR } from "../remote/link.ts";
 
 /** The operator's settings; each can only take something away. */
@@ -37,6 +38,8 @@ const OWN_PROCESSES = 64;
 export interface ContainerSpec {
   readonly name: string;
   readonly image: string;
+  /** The image's variables, as `NAME=VALUE`. */
+  readonly env: readonly string[];
   readonly hostname: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
@@ -83,7 +86,7 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
     Labels: { ...spec.labels },
     Entrypoint: [...selfArgv(), "sandbox-hold"],
     Cmd: [],
-    Env: [`HOME=${spec.home}`],
+    Env: [...ownEnvironment(spec.env, spec.kind), `HOME=${spec.home}`],
     WorkingDir: "/",
     StopSignal: "SIGTERM",
     // An image's own health check would run its command inside for ever.

@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError, type ErrorCode } from "../../../protocol/errors.ts";
-import { engineError, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, isMissing, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import type { ExecRequest, OnConnection, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import type { Remote } from "../remote/near.ts";
 
@@ -31,14 +31,14 @@ export abstract class EngineSandbox implements Sandbox {
   readonly ended: Promise<{ readonly reason: string }>;
   protected readonly container: Dockerode.Container;
   protected paused = false;
-  readonly #engine: Engine;
+  protected readonly engine: Engine;
   readonly #words: Words;
   #end: (ending: { reason: string }) => void = () => {};
   #stopping: Promise<void> | null = null;
   #over = false;
 
   constructor({ engine, container, user, home, workdir }: EngineSandboxOptions, words: Words) {
-    this.#engine = engine;
+    this.engine = engine;
     this.#words = words;
     this.container = container;
     this.user = user;
@@ -66,8 +66,9 @@ export abstract class EngineSandbox implements Sandbox {
   async pause(): Promise<void> {
     this.#mustRun();
     const freeze = async (): Promise<void> => {
+      if (await this.#isFrozen()) return;
       await this.container.pause().catch(async (error: unknown) => {
-        const { rootless } = await this.#engine.traits();
+        const { rootless } = await this.engine.traits();
         if (!rootless || statusOf(error) !== 500) throw error;
         throw new RuncodeError("conflict", `cannot pause the ${this.#words.name}: ${reasonOf(error)}`, {
           hint: "stop it instead: a rootless engine pauses only where systemd gives its account cgroups of version 2",
@@ -75,13 +76,15 @@ export abstract class EngineSandbox implements Sandbox {
         });
       });
     };
-    if (!this.paused) await this.ask("pause", freeze);
+    await this.ask("pause", freeze);
     this.paused = true;
   }
 
   async resume(): Promise<void> {
     this.#mustRun();
-    if (this.paused) await this.ask("resume", async () => await this.container.unpause());
+    await this.ask("resume", async () => {
+      if (await this.#isFrozen()) await this.container.unpause();
+    });
     this.paused = false;
   }
 
@@ -120,19 +123,24 @@ export abstract class EngineSandbox implements Sandbox {
     try {
       return await work();
     } catch (error) {
-      throw engineError(error, `cannot ${what} the ${this.#words.name}`, this.#engine.endpoint, otherwise);
+      throw engineError(error, `cannot ${what} the ${this.#words.name}`, this.engine.endpoint, otherwise);
     }
   }
 
   async #stop(graceMs: number): Promise<void> {
     const end = async (): Promise<void> => {
       // What is frozen hears no signal, and neither engine ends it. Where this fails the end fails as well, and says why.
-      if (this.paused) await this.container.unpause().catch(() => {});
+      if (this.paused || (await this.#isFrozen().catch(() => false))) await this.container.unpause().catch(() => {});
       this.paused = false;
       await this.halt(graceMs);
     };
     await this.ask("stop", end, "stop_failed");
     this.over("stopped");
+  }
+
+  /** Whether the engine says that the container is paused, by whomever. */
+  async #isFrozen(): Promise<boolean> {
+    return (await this.container.inspect()).State.Paused;
   }
 
   async #reach(): Promise<Remote> {
@@ -152,5 +160,5 @@ export abstract class EngineSandbox implements Sandbox {
 export function unlessGone(error: unknown): void {
   // Podman's 500 is a conflict to Docker: what has ended already cannot be killed.
   const improper = (error as { json?: { cause?: unknown } } | null)?.json?.cause === "container state improper";
-  if (!improper && ![304, 404, 409].includes(statusOf(error) ?? 0)) throw error;
+  if (!improper && !isMissing(error) && ![304, 409].includes(statusOf(error) ?? 0)) throw error;
 }

@@ -32,6 +32,7 @@ export async function giveFiles(
     ...containerOptions({
       name: containerName(server, spec.id),
       image: image.id,
+      env: image.env,
       hostname: "give",
       labels: labelsOf(server, spec.id),
       limits: {},

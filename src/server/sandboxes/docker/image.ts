@@ -24,6 +24,8 @@ export interface Image {
   readonly user: string;
   /** Where it wants volumes of its own: what is there can be written to, whatever else is read-only. */
   readonly volumes: readonly string[];
+  /** Its variables, as `NAME=VALUE`. */
+  readonly env: readonly string[];
 }
 
 /** Takes what a person wrote; gives it back. Throws RuncodeError `bad_request` for what no engine could take for an image. */
@@ -56,8 +58,16 @@ async function inspectImage(engine: Engine, name: string): Promise<Image | null>
     throw engineError(error, `image ${name}`, engine.endpoint);
   });
   if (!found) return null;
-  const { User = "", Volumes } = (found.Config ?? {}) as { User?: string; Volumes?: Record<string, object> | null };
-  return { id: found.Id, user: User, volumes: Object.keys(Volumes ?? {}) };
+  const {
+    User = "",
+    Volumes,
+    Env,
+  } = (found.Config ?? {}) as {
+    User?: string;
+    Volumes?: Record<string, object> | null;
+    Env?: string[] | null;
+  };
+  return { id: found.Id, user: User, volumes: Object.keys(Volumes ?? {}), env: Env ?? [] };
 }
 
 async function pull(

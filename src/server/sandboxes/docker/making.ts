@@ -62,6 +62,7 @@ async function makeContainer(making: Making): Promise<Dockerode.Container> {
     containerOptions({
       name: containerName(server, spec.id),
       image: image.id,
+      env: image.env,
       hostname: hostnameOf(spec),
       // A server's own come last, whatever else was let through.
       labels: { ...spec.labels, ...labelsOf(server, spec.id) },

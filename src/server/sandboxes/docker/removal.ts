@@ -2,7 +2,7 @@
 import type Dockerode from "dockerode";
 import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { reasonOf, statusOf, type Engine } from "../../engine/index.ts";
+import { isMissing, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import { containerName, isNamed, labelFilters, labelsOf } from "./owner.ts";
 
 /** A removal goes on for so many rounds, with a pause between two. */
@@ -40,7 +40,7 @@ export async function removeContainer(container: Dockerode.Container): Promise<v
       await container.remove({ force: true, v: true });
       return;
     } catch (error) {
-      if ([304, 404, 409].includes(statusOf(error) ?? 0)) return;
+      if (isMissing(error) || [304, 409].includes(statusOf(error) ?? 0)) return;
       if (round === ROUNDS || !reasonOf(error).includes("resource busy")) throw error;
     }
     await systemClock.sleep(PAUSE_MS);

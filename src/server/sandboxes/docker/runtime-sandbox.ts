@@ -1,6 +1,7 @@
 // A container that is somebody else's as well. There is no helper in it until the first request, and none once its
 // connection is gone or has not been used for a while; the next request starts another.
 import type { Remote } from "../remote/near.ts";
+import { ownEnvironment } from "../inside/own-environment.ts";
 import { EngineSandbox, unlessGone, type EngineSandboxOptions } from "./engine-sandbox.ts";
 import { watchUse, type Idleness } from "./idle.ts";
 import { startHelper } from "./start-helper.ts";
@@ -52,7 +53,15 @@ export class RuntimeSandbox extends EngineSandbox {
   }
 
   async #connect(): Promise<Remote> {
-    const how = { words: ["--no-project"], place: "runtime", otherwise: "unavailable" } as const;
-    return await this.ask("reach", async () => await startHelper(this.container, how));
+    return await this.ask("reach", async () => {
+      const { Config } = await this.container.inspect();
+      const env = ownEnvironment(Config.Env ?? [], await this.engine.kind());
+      return await startHelper(this.container, {
+        words: ["--no-project"],
+        env,
+        place: "runtime",
+        otherwise: "unavailable",
+      });
+    });
   }
 }

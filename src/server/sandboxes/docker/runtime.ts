@@ -1,7 +1,6 @@
 // Workspaces over containers that were there first: those that the runtime API has started. The container is its caller's,
 // with an image, a command and a life of its own; nothing here makes one, and the server's end leaves it running. The helper
 // (inside/) is started in it only once somebody connects, and ended when nobody has used it for a while.
-import type { Readable } from "node:stream";
 import type { Clock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { engineError, isMissing, type Engine } from "../../engine/index.ts";
@@ -10,11 +9,11 @@ import type { EmbeddedOptions } from "../home.ts";
 import { findAccount } from "../inside/account.ts";
 import { fillHelper, helperMount } from "./helper.ts";
 import { HelperVolume } from "./helper-volume.ts";
+import { textOf } from "./image-files.ts";
 import { lookInto } from "./look.ts";
 import { labelsOf, serverName } from "./owner.ts";
 import { unlessGone } from "./engine-sandbox.ts";
 import { RuntimeSandbox } from "./runtime-sandbox.ts";
-import { onlyFile } from "./tar.ts";
 
 /** Which server's a runtime is; the value is the server's own name (owner.ts). */
 export const RUNTIME_SERVER_LABEL = "runcode.runtime";
@@ -132,11 +131,7 @@ export class RuntimeDriver implements Driver {
 
   /** Who the container's processes are, by its own /etc/passwd; root where it has none. */
   async #account({ api }: Engine, id: string, user: string): Promise<{ user: string; home: string }> {
-    const passwd = await api
-      .getContainer(id)
-      .getArchive({ path: "/etc/passwd" })
-      .then(async (tar) => (await onlyFile(tar as Readable)) ?? "")
-      .catch(() => "");
+    const passwd = await textOf(api.getContainer(id), "/etc/passwd").catch(() => "");
     const who = user.split(":")[0] ?? "";
     const account = findAccount(passwd, /^\d*$/.test(who) ? Number(who) : who);
     const home = account && PLAIN.test(account.home) ? account.home : "/";

@@ -15,6 +15,9 @@ const ASK_AGAIN_MS = [100, 250, 500, 1000, 2000, 5000];
 
 const pauseAfter = (tries: number): number => ASK_AGAIN_MS[Math.min(tries, ASK_AGAIN_MS.length - 1)] ?? 1000;
 
+/** The exit code of a process that was ended by SIGKILL. */
+const KILLED = 137;
+
 /** A helper that lived this long was well. */
 const STEADY_MS = 10_000;
 
@@ -27,7 +30,6 @@ export interface ContainerSandboxOptions {
 }
 
 export class ContainerSandbox extends EngineSandbox {
-  readonly #engine: Engine;
   readonly #connect: () => Promise<Remote>;
   #remote: Promise<Remote>;
   /** Why there is no helper at the moment; null while there is one. */
@@ -39,7 +41,6 @@ export class ContainerSandbox extends EngineSandbox {
       { engine, container, user, home, workdir: `${home}/workspace` },
       { name: "workspace", resume: "resume it first" },
     );
-    this.#engine = engine;
     this.#connect = connect;
     this.#remote = Promise.resolve(remote);
     void this.#watch(remote);
@@ -102,13 +103,16 @@ export class ContainerSandbox extends EngineSandbox {
   /** Why the container does not run any more; null when it does, undefined when the engine does not say. */
   async #whyGone(): Promise<string | null | undefined> {
     try {
-      const { State } = await this.container.inspect();
+      const { State, HostConfig } = await this.container.inspect();
       if (State.Running) return null;
       if (State.OOMKilled) return `its memory was used up (exit code ${State.ExitCode})`;
+      // Podman does not say so of a container on the first version of cgroups.
+      if (State.ExitCode === KILLED && (HostConfig.Memory ?? 0) > 0)
+        return `its first process was killed (exit code ${KILLED}): unless somebody did that, its memory was used up`;
       return `its first process ended with exit code ${State.ExitCode}`;
     } catch (error) {
       if (statusOf(error) === 404) return "its container was removed";
-      this.#away = engineError(error, "nothing can be started in the workspace", this.#engine.endpoint).message;
+      this.#away = engineError(error, "nothing can be started in the workspace", this.engine.endpoint).message;
       return undefined;
     }
   }

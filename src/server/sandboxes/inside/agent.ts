@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { serveFar } from "../remote/far.ts";
 import { succeed, SUCCEEDED } from "./elders.ts";
 import { BY_LINK, BY_STREAM, firstBytes } from "../remote/link.ts";
+import { firstProcessReady } from "./first-process.ts";
 import { sandboxHere } from "./here.ts";
 import { reachServer } from "./link.ts";
 
@@ -17,6 +18,7 @@ export async function main(argv: readonly string[] = []): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
   const succeeded = new Promise<void>((resolve) => process.once(SUCCEEDED, () => resolve()));
   await succeed();
+  if (!argv.includes("--no-project")) await firstProcessReady();
   const writer = Bun.file(1).writer({ highWaterMark: 1 });
   const gone = Promise.withResolvers<void>();
   const send = (...parts: readonly Uint8Array[]): Promise<void> | undefined => {

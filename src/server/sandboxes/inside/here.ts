@@ -14,12 +14,13 @@ import { processRow } from "../tree.ts";
 import { accountOf } from "./account.ts";
 import { selfArgv } from "./helper.ts";
 import { oomKills } from "./memory.ts";
+import { usedUp } from "./processes.ts";
+import { theirEnvironment } from "./own-environment.ts";
 
 /** Takes the environment that the engine gave this process; gives the sandbox. */
 export function sandboxHere(given: Readonly<Record<string, string | undefined>>): Here {
   const { name, shell, home } = accountOf(readOrEmpty("/etc/passwd"), process.getuid?.() ?? 0, given["HOME"]);
-  const env: Record<string, string> = { PATH: DEFAULT_PATH };
-  for (const [key, value] of Object.entries(given)) if (value !== undefined) env[key] = value;
+  const env: Record<string, string> = { PATH: DEFAULT_PATH, ...theirEnvironment(given) };
   Object.assign(env, { HOME: home, USER: name, LOGNAME: name, SHELL: firstProgram([shell, "/bin/bash", "/bin/sh"]) });
   // An image's account may have a home that nobody made; sshd begins at the root then.
   const from = (): string => (isOpenDirectory(home) ? home : "/");
@@ -27,9 +28,10 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
     argv: readonly string[],
     request: Omit<ExecRequest, "command">,
     streams?: Descriptors,
+    base: Readonly<Record<string, string>> = env,
   ): Promise<SandboxProcess> => {
     const own: Record<string, string> = {
-      ...env,
+      ...base,
       ...checkedEnv(request.env),
       ...(request.pty ? { TERM: request.pty.term } : {}),
     };
@@ -43,7 +45,11 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
       streams,
       group: (pid: number): number => foregroundOf(pid) ?? pid,
     };
-    return request.pty ? launchOnTerminal(what, request.pty, true) : toldOfMemory(await launch(what));
+    try {
+      return request.pty ? launchOnTerminal(what, request.pty, true) : toldOfMemory(await launch(what));
+    } catch (error) {
+      throw usedUp(error);
+    }
   };
   return {
     user: name,
@@ -54,7 +60,8 @@ export function sandboxHere(given: Readonly<Record<string, string | undefined>>)
         throw new RuncodeError("not_found", `there is no directory ${cwd} in the workspace`);
       return await start(argvOf(request.command, env["SHELL"] ?? "/bin/sh"), request, streams);
     },
-    sftp: async (streams) => await start([...selfArgv(), "sftp-server"], {}, streams),
+    sftp: async (streams) =>
+      await start([...selfArgv(), "sftp-server"], {}, streams, { ...given, HOME: home } as typeof env),
     dial: dialHere,
     listen: async (target, onConnection) =>
       "path" in target

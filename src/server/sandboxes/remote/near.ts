@@ -1,6 +1,7 @@
 // The end in the server: what a Sandbox does that is elsewhere, asked for over one connection.
 import type { Duplex, Readable, Writable } from "node:stream";
 import * as v from "valibot";
+import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { ExecRequest, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import { JoinedStreams } from "../joined-streams.ts";
@@ -22,16 +23,30 @@ export interface Remote {
   close(): void;
 }
 
+/** After this the one who knows is asked why nothing is answered, and again after as long. */
+const QUIET_MS = 2_000;
 /** For a helper on a busy machine; one behind a connection that nobody serves any more never answers. */
 const ANSWER_MS = 60_000;
 /** Longer than a kernel tries to connect, about two minutes. */
 const DIAL_MS = 180_000;
 
+type WhySilent = () => Promise<RuncodeError | null>;
+
+export interface Patience {
+  /** How long a request may stay unanswered, the greeting included; minutes when absent. */
+  readonly answerMs?: number | undefined;
+  /** The same for one to dial. */
+  readonly dialMs?: number | undefined;
+  /** Asked when an answer takes long; gives why none will come, or null where waiting is right. */
+  readonly whySilent?: WhySilent | undefined;
+}
+
 /**
  * Greets the far end. Throws RuncodeError `unavailable` when it ends the connection before it has answered, or says nothing for
- * `answerMs`, in which each later request is to be answered as well; one to dial in `dialMs`.
+ * as long as patience lasts, and what `whySilent` gives.
  */
-export async function connectNear(transport: Transport, answerMs = ANSWER_MS, dialMs = DIAL_MS): Promise<Remote> {
+export async function connectNear(transport: Transport, patience: Patience = {}): Promise<Remote> {
+  const { answerMs = ANSWER_MS, dialMs = DIAL_MS, whySilent = async () => await Promise.resolve(null) } = patience;
   const listeners = new Map<number, OnConnection>();
   const { promise: greeted, resolve: greet } = Promise.withResolvers<Extract<Word, { kind: "hello" }>>();
   const mux = new Mux(transport, 0, (said, channel) => {
@@ -45,14 +60,15 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS, di
     } else if (!listener) channel.close();
     else listener(connectionOf(channel, channel.writer(1), channel.reader(0)), word.output);
   });
-  const hello = await within(answerMs, Promise.race([greeted, mux.closed]));
-  if (!hello) mux.close();
-  if (hello === null) throw silent();
+  const hello = await patiently(answerMs, whySilent, Promise.race([greeted, mux.closed])).catch((error: unknown) => {
+    mux.close();
+    throw error;
+  });
   if (!hello) throw new RuncodeError("unavailable", "the helper in the sandbox ended before it answered");
 
   const ask = async (request: Request): Promise<{ channel: Channel; port: number }> => {
     const channel = mux.open(request);
-    return { channel, port: await portOf(channel, answerMs) };
+    return { channel, port: await portOf(channel, answerMs, whySilent) };
   };
 
   const openPipes = hello.pipes ? pipesOver(transport) : () => null;
@@ -81,7 +97,7 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS, di
     dial: async (target) => {
       // How long a connection may take to come about is the kernel's to say over there.
       const channel = mux.open({ kind: "dial", target } satisfies Request);
-      await portOf(channel, dialMs);
+      await portOf(channel, dialMs, whySilent);
       return connectionOf(channel, channel.writer(0), channel.reader(1));
     },
     listen: async (target, onConnection) => {
@@ -90,7 +106,7 @@ export async function connectNear(transport: Transport, answerMs = ANSWER_MS, di
       const channel = mux.open({ kind: "listen", target } satisfies Request);
       listeners.set(channel.id, (...connection) => void early.push(connection));
       void channel.closed.then(() => listeners.delete(channel.id));
-      const port = await portOf(channel, answerMs);
+      const port = await portOf(channel, answerMs, whySilent);
       listeners.set(channel.id, onConnection);
       for (const connection of early) onConnection(...connection);
       return {
@@ -116,17 +132,26 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
-/** Takes a channel in which something was asked for; gives the answer's port, or throws the answer's error. */
-async function portOf(channel: Channel, answerMs: number): Promise<number> {
-  const answered = await within(
-    answerMs,
-    channel.answer().then((said) => ({ said })),
-  );
-  if (answered === null) {
-    channel.close();
-    throw silent();
+/** Gives what `promise` does. Throws RuncodeError `unavailable` where it takes longer than `ms`, and why it never will when that is known. */
+async function patiently<T>(ms: number, whySilent: WhySilent, promise: Promise<T>): Promise<T> {
+  const settled = promise.then((value) => ({ value }));
+  const until = systemClock.now() + ms;
+  for (let left = ms; left > 0; left = until - systemClock.now()) {
+    const found = await within(Math.min(left, QUIET_MS), settled);
+    if (found) return found.value;
+    const asked = Promise.race([settled.then(() => null), whySilent().catch(() => null)]);
+    const why = left > QUIET_MS ? await within(left - QUIET_MS, asked) : null;
+    if (why) throw why;
   }
-  const { said } = answered;
+  throw silent();
+}
+
+/** Takes a channel in which something was asked for; gives the answer's port, or throws the answer's error. */
+async function portOf(channel: Channel, answerMs: number, whySilent: WhySilent): Promise<number> {
+  const said = await patiently(answerMs, whySilent, channel.answer()).catch((error: unknown) => {
+    channel.close();
+    throw error;
+  });
   if (said === null)
     throw new RuncodeError("unavailable", "the connection to the sandbox is gone", { hint: "try again" });
   const answer = v.safeParse(Answer, said);

@@ -1,0 +1,108 @@
+// What somebody does to a container on the engine itself, past the server.
+import { createServer } from "node:http";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import { unlessGone } from "../../src/server/sandboxes/docker/engine-sandbox.ts";
+import { removeContainer } from "../../src/server/sandboxes/docker/removal.ts";
+import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { engineProxy } from "../harness/index.ts";
+import { containersOf, driverOn, run, subject, type Subject } from "./subjects.ts";
+
+describeEngines(
+  (kind) => `behind our back on ${kind}`,
+  (kind, address) => {
+    let on: Subject;
+    let engine: Engine;
+    beforeAll(async () => {
+      on = await subject(`docker@${kind}`, { image: BUSYBOX });
+      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+    });
+    afterAll(async () => {
+      await on.close();
+      await engine.close();
+    });
+
+    test("what was paused there is said to be, with what to do, and goes on or ends by that", async () => {
+      const spec = on.spec();
+      await on.driver.create(spec);
+      const sandbox = await on.driver.start(spec);
+      const [id = ""] = await containersOf(engine, on, spec);
+      const container = engine.api.getContainer(id);
+      await container.pause();
+      const frozen = {
+        code: "conflict",
+        message: "it was paused on the engine",
+        hint: expect.stringMatching(
+          new RegExp(`docker unpause runcode-\\w+-${spec.id}, .*stop it and start it`),
+        ) as string,
+      };
+      await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject(frozen);
+      await expect(sandbox.dial({ host: "localhost", port: 1 })).rejects.toMatchObject(frozen);
+      await container.unpause();
+      expect((await run(sandbox, "echo thawed")).stdout).toBe("thawed\n");
+      await container.pause();
+      await sandbox.resume();
+      expect((await run(sandbox, "echo resumed")).stdout).toBe("resumed\n");
+      await container.pause();
+      await sandbox.stop();
+      expect(await containersOf(engine, on, spec)).toEqual([]);
+    });
+
+    test("a helper that is slow and not paused is waited for", async () => {
+      const proxy = await engineProxy(address);
+      const driver = await driverOn(`docker@${kind}`, on.dataDir, { address: proxy.address, image: BUSYBOX });
+      const spec = on.spec();
+      await driver.create(spec);
+      const sandbox = await driver.start(spec);
+      const [id = ""] = await containersOf(engine, on, spec);
+      const { State } = await engine.api.getContainer(id).inspect();
+      const helper = await helperBeside(State.Pid);
+      const asked = Promise.withResolvers<void>();
+      proxy.answered = (line) => {
+        if (/^GET \S*\/json/.test(line)) asked.resolve();
+      };
+      process.kill(helper, "SIGSTOP");
+      const outcome = run(sandbox, "echo late");
+      await asked.promise;
+      process.kill(helper, "SIGCONT");
+      expect((await outcome).stdout).toBe("late\n");
+      await sandbox.stop({ graceMs: 0 });
+      await driver.close();
+      await proxy.close();
+    });
+  },
+);
+
+/** Finds the helper in the container whose first process has this pid. */
+async function helperBeside(first: number): Promise<number> {
+  const read = async (pid: number | string, what: string): Promise<string> =>
+    await readFile(`/proc/${pid}/${what}`, "utf8").catch(() => "");
+  const place = await read(first, "cgroup");
+  for (const pid of await readdir("/proc"))
+    if ((await read(pid, "cmdline")).includes("sandbox-agent") && (await read(pid, "cgroup")) === place)
+      return Number(pid);
+  throw new Error("there is no helper");
+}
+
+describe("a container that ends at the moment at which it is to be ended", () => {
+  test("is as it should be, also where Podman calls that a failure of its own", async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), "runcode-fake-"));
+    const message = "container 0123 does not exist in database: no such container";
+    const server = createServer((_request, response) => {
+      response.writeHead(500, { "content-type": "application/json" });
+      response.end(JSON.stringify({ cause: "no such container", message, response: 500 }));
+    });
+    await new Promise<void>((resolve) => server.listen(path.join(dir, "s"), resolve));
+    const engine = await findEngine(`unix://${dir}/s`, { env: {}, home: "/nonexistent" });
+    const container = engine.api.getContainer("0123");
+    await container.kill({ signal: "SIGKILL" }).catch(unlessGone);
+    await container.stop({ t: 1 }).catch(unlessGone);
+    await removeContainer(container);
+    await engine.close();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await rm(dir, { recursive: true });
+  });
+});
