@@ -1,4 +1,5 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
+import { setTimeout } from "node:timers/promises";
 import type Dockerode from "dockerode";
 import { engineError, ifThere, isMissing, reasonOf, statusOf, type Engine } from "../engine/index.ts";
 import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
@@ -7,6 +8,13 @@ import { EngineRefusal, type ContainerRequest, type EngineContainer, type Runtim
 
 /** A runtime's processes are the host's; room for everything but a fork bomb. */
 const PROCESSES = 4096;
+
+/**
+ * Podman says that it has stopped a container whose first process has just ended by itself, and then starts it again where its
+ * restart policy says so. It is over when Podman has cleaned up after it: `exited`, no more `stopped`.
+ */
+const STOP_TRIES = 100;
+const BETWEEN_TRIES_MS = 50;
 
 /** Takes an engine; gives what the runtime API asks of one. */
 export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
@@ -40,7 +48,14 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     },
     create: async (request) => (await ask(api.createContainer(optionsOf(request)))).id,
     start: (id) => ensure(container(id).start(), [304]),
-    stop: (id, graceSeconds) => ensure(container(id).stop({ t: graceSeconds }), [304, 404]),
+    stop: async (id, graceSeconds) => {
+      for (let tries = 0; tries < STOP_TRIES; tries++) {
+        await ensure(container(id).stop({ t: graceSeconds }), [304, 404]);
+        const status = (await seek(container(id).inspect()))?.State.Status;
+        if (status !== "stopped" && status !== "running") return;
+        await setTimeout(BETWEEN_TRIES_MS);
+      }
+    },
     pause: (id) => ensure(container(id).pause(), []),
     unpause: (id) => ensure(container(id).unpause(), []),
     // 409: its removal is under way already.
