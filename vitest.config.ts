@@ -1,8 +1,13 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    // These try out a release that was built: `npm run release` runs them, and names it.
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env["RUNCODE_RELEASE"] ? [] : ["test/release/{archives,foreign,npm}.test.ts"]),
+    ],
     // vitest's forks pool does not run on Bun; threads do.
     pool: "threads",
     maxWorkers: 2,

@@ -12,6 +12,7 @@ import { BINARY, ROOT, testServer } from "../test/harness/index.ts";
 import { benchContainers } from "./containers.ts";
 import { idleMemory, twoHundred } from "./crowd.ts";
 import { measure, sh, table, type Measured } from "./measure.ts";
+import { processorTime } from "./processor.ts";
 import { rows, type Bed } from "./rows.ts";
 import { startSshd } from "./sshd.ts";
 
@@ -50,6 +51,8 @@ try {
     console.log(table(measured.slice(-1)).split("\n").at(-1));
   };
   for (const row of rows(bed)) if (wanted(row.what)) await keep(measure(row, rounds));
+  if (process.platform === "linux" && wanted("gateway: processor time of 256 MiB up"))
+    await keep(processorTime(bed, rounds));
   if (wanted("200 sessions at once")) await keep(twoHundred(bed, rounds));
   if (wanted("memory per idle session")) await keep(idleMemory(bed));
   const plainly = (...words: string[]): Promise<void> => sh([BINARY, ...words], { env: client.home.env, cwd: dir });

@@ -2,17 +2,21 @@
 # Brings up Podman and dockerd for the tests, each in a directory of its own, with base images that come from no registry.
 # A second dockerd, `hardened`, has user namespaces (for which it makes a user `dockremap`), a bridge and a firewall.
 #
-#   eval "$(scripts/engines.sh up DIR)"      starts what is installed of them; sets RUNCODE_TEST_ENGINES
-#   scripts/engines.sh down DIR              stops them by pid and removes everything in DIR
-#   scripts/engines.sh one KIND DIR [WORD…]  starts podman or docker alone, with the busybox image alone, unless it answers already;
-#                                            the words go to dockerd, or to podman before `system service`. For tests that kill it.
+#   eval "$(scripts/engines.sh up DIR [USER])"  starts what is installed of them; sets RUNCODE_TEST_ENGINES. For USER, an ordinary
+#                                               account, a rootless Podman of his own and the use of dockerd by his group; sets
+#                                               RUNCODE_TEST_USER_ENGINES
+#   scripts/engines.sh down DIR                 stops them by pid and removes everything in DIR
+#   scripts/engines.sh one KIND DIR [WORD…]     starts podman, rootless or docker alone, with the busybox image alone, unless it
+#                                               answers already; the words go to dockerd, or to podman before `system service`. For
+#                                               tests that kill it.
 #
-# Needs root. Debian: podman runc netavark aardvark-dns containernetworking-plugins iptables catatonit busybox-static curl
-# docker.io debootstrap. The images are localhost/runcode-busybox (a static busybox and nothing else) and
-# localhost/runcode-debian (debootstrap with python3 and procps, by the mirror that apt is configured with).
+# Needs root, but for a rootless Podman alone. Debian: podman runc netavark aardvark-dns containernetworking-plugins iptables
+# catatonit busybox-static curl docker.io debootstrap; uidmap slirp4netns for a rootless one. The images are
+# localhost/runcode-busybox (a static busybox and nothing else) and localhost/runcode-debian (debootstrap with python3 and procps,
+# by the mirror that apt is configured with).
 set -euo pipefail
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -ge 2 ] || usage
 action=$1
 shift
@@ -20,11 +24,17 @@ kind=
 if [ "$action" = one ]; then
   kind=$1
   shift
-  [[ $kind =~ ^(podman|docker)$ && $# -ge 1 ]] || usage
+  [[ $kind =~ ^(podman|rootless|docker)$ && $# -ge 1 ]] || usage
 fi
 mkdir -p "$1"
 dir=$(cd "$1" && pwd -P)
 shift
+user=
+if [ "$action" = up ] && [ $# -gt 0 ]; then
+  user=$1
+  shift
+  id "$user" >/dev/null || usage
+fi
 words=("$@")
 [ ${#words[@]} -eq 0 ] || [ "$action" = one ] || usage
 
@@ -43,11 +53,14 @@ answers() {
   return 1
 }
 
-start_podman() {
-  local at=$dir/podman
-  mkdir -p "$at"
+# Takes the directory of one.
+podman_settings() {
+  local at=$1
+  mkdir -p "$at/xdg"
+  chmod 700 "$at/xdg"
   # runc, since crun 1.8 refuses a machine with both versions of cgroups mounted. Locks of its own, since all Podmans of a machine
-  # share one array of them in /dev/shm, by numbers that each gives out for itself: two of them wait for each other for ever.
+  # share one array of them in /dev/shm, by numbers that each gives out for itself: two of them wait for each other for ever. Networks
+  # of its own too: they have a lock beside them, under which one Podman keeps all others waiting while it publishes ports.
   cat >"$at/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
@@ -59,14 +72,44 @@ lock_type = "file"
 tmp_dir = "$at/tmp"
 [network]
 network_backend = "netavark"
+network_config_dir = "$at/networks"
 CONF
-  printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/root"\nrunroot = "%s/run"\n' "$at" "$at" >"$at/storage.conf"
-  # In a directory of its own: its monitors leave an empty file, `oom`, where it was started.
+  printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/root"\nrootless_storage_path = "%s/root"\nrunroot = "%s/run"\n' "$at" "$at" "$at" \
+    >"$at/storage.conf"
+}
+
+# Takes a directory with settings, and a command of which the service is to be a child; starts it in a directory of its own: its
+# monitors leave an empty file, `oom`, where it was started.
+serve_podman() {
+  local at=$1
+  shift
   (cd "$at"
-    CONTAINERS_CONF=$at/containers.conf CONTAINERS_STORAGE_CONF=$at/storage.conf \
+    "$@" env CONTAINERS_CONF="$at/containers.conf" CONTAINERS_STORAGE_CONF="$at/storage.conf" HOME="$at" XDG_RUNTIME_DIR="$at/xdg" \
     setsid podman "${words[@]}" system service --time=0 "unix://$at/socket" >"$at/log" 2>&1 </dev/null &
     echo $! >"$at/pid")
-  answers "$at/socket" || { say "podman does not answer:"; tail -5 "$at/log" >&2; return 1; }
+  answers "$at/socket" || { say "$(basename "$at") does not answer:"; tail -5 "$at/log" >&2; return 1; }
+  # Rootless, what serves is a child of what was started, and outlives it.
+  local child
+  while child=$(pgrep -x podman -P "$(cat "$at/pid")"); do echo "$child" >"$at/pid"; done
+}
+
+start_podman() {
+  local at=$dir/podman
+  mkdir -p "$at"
+  podman_settings "$at"
+  serve_podman "$at"
+}
+
+# As this account or, by root, as the one that it is for. Neither systemd nor D-Bus is wanted, and so there are no cgroups.
+start_rootless() {
+  local at=$dir/rootless
+  mkdir -p "$at"
+  podman_settings "$at"
+  [ -n "$user" ] || { serve_podman "$at"; return; }
+  # As udev would have it: its network is a program that carries packets between a device and the machine's sockets.
+  [ ! -c /dev/net/tun ] || chmod a+rw /dev/net/tun
+  chown -R "$user:" "$at"
+  serve_podman "$at" setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups
 }
 
 start_docker() {
@@ -74,7 +117,7 @@ start_docker() {
   mkdir -p "$at"
   # Without a bridge of its own it leaves the machine's network alone; what needs one brings a network of its own.
   setsid dockerd --data-root "$at/root" --exec-root "$at/run" --pidfile "$at/dockerd.pid" -H "unix://$at/socket" \
-    --bridge=none --iptables=false --ip6tables=false "${words[@]}" >"$at/log" 2>&1 </dev/null &
+    --bridge=none --iptables=false --ip6tables=false ${user:+--group "$(id -gn "$user")"} "${words[@]}" >"$at/log" 2>&1 </dev/null &
   echo $! >"$at/pid"
   answers "$at/socket" || { say "dockerd does not answer:"; tail -5 "$at/log" >&2; return 1; }
 }
@@ -134,21 +177,26 @@ import() {
 }
 
 up() {
-  local found=() at
+  local found=() his=() at program engines=(podman docker hardened)
+  [ -z "$user" ] || engines+=(rootless)
   # Root of a user namespace is an ordinary account to the machine, and has to get to its files.
   chmod a+x "$dir"
   busybox_archive
   debian_archive
   users_for_podman
-  for engine in podman docker hardened; do
+  for engine in "${engines[@]}"; do
     at=$dir/$engine
-    command -v "$([ $engine = podman ] && echo podman || echo dockerd)" >/dev/null || { say "$engine is not installed"; continue; }
+    case $engine in podman) program=podman ;; rootless) program=slirp4netns ;; *) program=dockerd ;; esac
+    command -v "$program" >/dev/null || { say "$engine is not installed"; continue; }
     curl -sf --unix-socket "$at/socket" http://engine/_ping >/dev/null 2>&1 || "start_$engine"
     import "$at/socket" busybox
     import "$at/socket" debian
-    found+=("$engine=unix://$at/socket")
+    [ "$engine" = rootless ] || found+=("$engine=unix://$at/socket")
+    [ -z "$user" ] || [[ ! $engine =~ ^(rootless|docker)$ ]] || his+=("$engine=unix://$at/socket")
   done
-  (IFS=,; echo "export RUNCODE_TEST_ENGINES=${found[*]}")
+  (IFS=,
+    echo "export RUNCODE_TEST_ENGINES=${found[*]}"
+    [ -z "$user" ] || echo "export RUNCODE_TEST_USER_ENGINES=${his[*]}")
 }
 
 one() {
@@ -177,17 +225,24 @@ stop_one() {
   kill -9 "$pid" 2>/dev/null || true
 }
 
-# Podman's monitors wait five minutes after an exec ended, and then clean up in a directory that they make anew for it.
+# Podman's monitors wait five minutes after an exec ended, and then clean up in a directory that they make anew for it. Rootless, a
+# process holds the user namespace, and one carries the packets.
 stop_monitors() {
-  local each
+  local each pause=$dir/rootless/tmp/pause.pid
   for each in /proc/[0-9]*; do
-    [ "$(cat "$each/comm" 2>/dev/null)" = conmon ] || continue
-    if tr '\0' '\n' 2>/dev/null <"$each/cmdline" | grep -q "^$dir/podman/"; then kill "${each#/proc/}" 2>/dev/null || true; fi
+    [[ "$(cat "$each/comm" 2>/dev/null)" =~ ^(conmon|slirp4netns)$ ]] || continue
+    if tr '\0' '\n' 2>/dev/null <"$each/cmdline" | grep -qE "^$dir/(podman|rootless)/"; then kill "${each#/proc/}" 2>/dev/null || true; fi
   done
+  [ ! -f "$pause" ] || kill "$(cat "$pause")" 2>/dev/null || true
 }
 
 down() {
   stop_one "$dir/podman"
+  stop_one "$dir/rootless"
+  # What other ids of an account's own have written, it may remove only as root of their namespace.
+  [ ! -d "$dir/rootless" ] || [ "$(id -u)" = 0 ] || HOME=$dir/rootless XDG_RUNTIME_DIR=$dir/rootless/xdg \
+    CONTAINERS_CONF=$dir/rootless/containers.conf CONTAINERS_STORAGE_CONF=$dir/rootless/storage.conf podman unshare \
+    sh -c 'umount -l "$1"/root/overlay; rm -rf "$1/root"' sh "$dir/rootless" 2>/dev/null || true
   stop_monitors
   stop_one "$dir/docker"
   stop_one "$dir/hardened"

@@ -4,8 +4,11 @@
 //   npm test                     everything
 //   npm test -- test/gateway     the checks, and the tests whose path matches
 //
+// Where root has podman or dockerd (and curl, busybox-static, debootstrap), engines of the tests' own are brought up first;
+// RUNCODE_TEST_ENGINES names others, or `none`.
+//
 // RUNCODE_TEST_USER names an ordinary account; run as root, the drivers' conformance suite is then run a second time as it,
-// since people run the server either way.
+// on the engines that RUNCODE_TEST_USER_ENGINES names (scripts/engines.sh): people run the server either way.
 import { $ } from "bun";
 import { chmod, cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
@@ -39,7 +42,8 @@ async function check(...argv: string[]): Promise<void> {
 async function vitest(paths: readonly string[], as?: string): Promise<Counts> {
   const report = path.join(scratch, `report-${as ?? "self"}.json`);
   const dir = as === undefined ? root : await copyFor(as);
-  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`, "RUNCODE_TEST_ENGINES=none"];
+  const engines = `RUNCODE_TEST_ENGINES=${process.env["RUNCODE_TEST_USER_ENGINES"] ?? ""}`;
+  const become = as === undefined ? [] : ["runuser", "-u", as, "--", "env", `HOME=${dir}`, engines];
   const argv = [
     ...become,
     process.execPath,
@@ -81,6 +85,34 @@ async function copyFor(user: string): Promise<string> {
   return dir;
 }
 
+/**
+ * Brings up engines that are the tests' own, where none are named and this machine has all that they take; the containers of an
+ * engine that is here already are somebody's. Gives what ends them.
+ */
+async function ownEngines(): Promise<() => Promise<unknown>> {
+  const script = path.join(root, "scripts/engines.sh");
+  const missing = ["curl", "busybox", "debootstrap"].filter((program) => Bun.which(program) === null);
+  const none = !["podman", "dockerd"].some((program) => Bun.which(program) !== null);
+  if (process.getuid?.() !== 0 || none || missing.length > 0) {
+    const why = none ? "neither podman nor dockerd" : missing.length > 0 ? `no ${missing.join(", ")}` : "not root";
+    console.log(`   none (${why}): what needs one skips`);
+    return async () => {};
+  }
+  // Short: sockets are in it.
+  const dir = await mkdtemp(path.join(os.tmpdir(), "rc-engines-"));
+  const down = async (): Promise<unknown> => await $`${script} down ${dir}`.nothrow();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void down().then(() => process.exit(1)));
+  const up = await $`${script} up ${dir} ${process.env["RUNCODE_TEST_USER"] ?? []}`.nothrow();
+  if (up.exitCode !== 0) {
+    await down();
+    throw new Error("the engines did not come up: see above");
+  }
+  for (const [, name = "", value] of up.stdout.toString().matchAll(/^export (\w+)=(.*)$/gm)) process.env[name] = value;
+  return down;
+}
+
+let engines: () => Promise<unknown> = async () => {};
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const add = (counts: Counts): void => {
   for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts[key];
@@ -96,6 +128,8 @@ try {
     await check(bin("tsc"), "--noEmit", "-p", "test/web");
   });
   await step("build", build);
+  if (filters.length === 0 && process.env["RUNCODE_TEST_ENGINES"] === undefined)
+    await step("engines", async () => void (engines = await ownEngines()));
   await step("tests", async () => add(await vitest(filters)));
   const user = process.env["RUNCODE_TEST_USER"];
   if (user && process.getuid?.() === 0 && filters.length === 0) {
@@ -105,6 +139,7 @@ try {
   total.failed += 1;
   console.error(error instanceof Error ? error.message : error);
 } finally {
+  await engines();
   await rm(scratch, { recursive: true, force: true });
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -47,7 +47,9 @@ export interface Context {
   apiWith(token: string): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
   /** The container engines that this machine can reach, and whether they answer. */
-  engines(): Promise<readonly { readonly url: string; readonly answers: boolean; readonly detail: string }[]>;
+  engines(): Promise<
+    readonly { readonly url: string; readonly answers: boolean; readonly detail: string; readonly fix?: string }[]
+  >;
   /** The same with nothing built yet: for a command that lives long, so that a login or another profile meanwhile counts. */
   anew(): Context;
 }

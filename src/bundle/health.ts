@@ -38,7 +38,9 @@ export interface HealthDeps {
   api(): Promise<ControlPlane>;
   sessions(): Promise<Sessions>;
   /** The container engines of this machine, for those who serve from it. */
-  engines(): Promise<readonly { readonly url: string; readonly answers: boolean; readonly detail: string }[]>;
+  engines(): Promise<
+    readonly { readonly url: string; readonly answers: boolean; readonly detail: string; readonly fix?: string }[]
+  >;
 }
 
 /** For each step over the network, in milliseconds. */
@@ -269,7 +271,8 @@ async function engineCheck(deps: HealthDeps): Promise<Outcome> {
   if (found.length === 0) return skip("there is no container engine; only serve --driver docker wants one");
   const detail = found.map((engine) => engine.detail).join("; ");
   if (found.some(({ answers }) => answers)) return ok(detail);
-  return bad("warn", detail, "start it, or name another one in DOCKER_HOST");
+  // The one that would be used comes first.
+  return bad("warn", detail, found[0]?.fix ?? "start it, or name another one in DOCKER_HOST");
 }
 
 async function latestSession(deps: HealthDeps): Promise<Session | null> {

@@ -22,7 +22,7 @@ const HINTS: readonly Words[] = [
   [/; sftp, ssh -L and runcode create -- PROGRAM do without$/, ""],
   [/runcode jobs wait (\S+)/, "job_status of $1 with wait_ms"],
   [/runcode jobs (logs|kill) (\S+)/, "job_$1 of $2"],
-  [/^runcode jobs lists them; |; runcode jobs lists them$/, ""],
+  [/runcode jobs lists them/, "job_status without job_id lists them"],
   [/runcode (list|context|put|write)\b/, "$1"],
   [/^give that origin as --api-base/, "a person can log in there, runcode login --api-base ORIGIN,"],
 ];

@@ -17,5 +17,10 @@ const LINE_LENGTH = 2000;
 
 /** Takes any text; gives it on one line, its line ends as ` | `, without control characters, 2000 characters at most. */
 export function oneLine(text: string): string {
-  return printable(text.trim().replace(/\s*[\r\n]+\s*/g, " | ")).slice(0, LINE_LENGTH);
+  // Cut before it is looked at: what is sent to us may be long, and be made of what takes long to look at.
+  const start = text
+    .trimStart()
+    .slice(0, 4 * LINE_LENGTH)
+    .trimEnd();
+  return printable(start.replace(/\s*[\r\n]+\s*/g, " | ")).slice(0, LINE_LENGTH);
 }

@@ -12,4 +12,5 @@ export const INSIDE: Readonly<Record<string, () => Promise<InsideCommand>>> = {
   "sandbox-agent": () => import("./sandboxes/inside/agent.ts"),
   "sandbox-receive": () => import("./sandboxes/inside/receive.ts"),
   "sandbox-hold": () => import("./sandboxes/inside/hold.ts"),
+  "sandbox-give": () => import("./sandboxes/inside/give.ts"),
 };

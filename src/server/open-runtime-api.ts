@@ -1,13 +1,15 @@
 // `serve --runtime-api`, wired: the engine, the application over it, and its listener.
 import { homedir } from "node:os";
+import path from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { isLoopback, isWildcard, urlHost } from "./daemon/address.ts";
 import type { RuntimeApiConfig } from "./daemon/runtime-api.ts";
-import { findEngine, resolveEndpoint } from "./engine/index.ts";
+import { findEngine, howFound, resolveEndpoint } from "./engine/index.ts";
 import { listenHttp } from "./listener.ts";
 import { createRuntimeApi } from "./runtime-api/index.ts";
 import { lateEngine, type LateEngine } from "./runtime-api/late-engine.ts";
-import { createLeftovers } from "./runtime-api/leftovers.ts";
+import { openLeftovers } from "./runtime-api/leftovers.ts";
+import { pendingIn } from "./runtime-api/pending.ts";
 import { volumePolicy } from "./runtime-api/volumes.ts";
 import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
 import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
@@ -39,7 +41,7 @@ export interface ServedRuntimeApi {
 export interface RuntimeApiParts {
   /** Of the workspaces that its runtimes are. */
   readonly driver: RuntimeDriver;
-  /** Listens. Throws RuncodeError `io` for an address that cannot be listened on. */
+  /** Listens. Throws RuncodeError `io`, as for an address that cannot be listened on. */
   serve(plane: ControlPlane): Promise<ServedRuntimeApi>;
   /** Lets go of the engine, when nothing uses it any more. */
   close(): Promise<void>;
@@ -60,14 +62,15 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
   const driver = new RuntimeDriver({ dataDir: io.dataDir, self: io.self }, () => engine.reach(), io.clock);
   const isLocal = (): Promise<boolean> =>
     resolveEndpoint(io.engine, surroundings).then(
-      ({ kind }) => kind === "unix",
+      (named) => named === null || named.kind === "unix",
       () => true,
     );
   return {
     driver,
     close: () => engine.close(),
     serve: async (plane) => {
-      const leftovers = createLeftovers(engine, io.clock, io.log);
+      const pending = pendingIn(path.join(io.dataDir, "starts"));
+      const leftovers = await openLeftovers(engine, pending, io.clock, io.log);
       const workspaces = createRuntimeWorkspaces({ engine, leftovers, driver, plane, clock: io.clock, log: io.log });
       const host = addressOf(config);
       const outside = !isLoopback(host);
@@ -126,8 +129,9 @@ function notesOn({ flavor, key, address }: RuntimeApiConfig, base: string, secur
 
 async function engineNote(engine: LateEngine): Promise<string> {
   try {
-    const { kind, version } = await (await engine.reach()).facts();
-    return `its engine is ${kind} ${version}`;
+    const reached = await engine.reach();
+    const { kind, version } = await reached.facts();
+    return `its engine is ${kind} ${version} at ${reached.endpoint.url} (${howFound(reached.endpoint)})`;
   } catch (error) {
     return `it answers 503 until there is an engine: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -14,7 +14,7 @@ import { createApp, createSockets, type HostPolicy } from "./http/index.ts";
 import { cannotListen, DRAIN_MS, listenHttp } from "./listener.ts";
 import { prepareRuntimeApi } from "./open-runtime-api.ts";
 import { openStore } from "./store/index.ts";
-import { createControlPlane, type Endpoints } from "./workspaces/index.ts";
+import { createControlPlane, type ControlPlane, type Endpoints } from "./workspaces/index.ts";
 
 /** What a script learns of a server that answers. Additions are fine, changes are not. */
 export interface ServerFacts {
@@ -67,7 +67,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const hostKey = await hostKeyOf(dir);
     const store = openStore(dir.database);
     parts.add("the database", () => store.close());
-    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine);
+    const { drivers, notes } = await openDrivers(dir, io.self, config.drivers, config.engine, config.flavors);
 
     const runtimes = config.runtimeApi
       ? prepareRuntimeApi(config.runtimeApi, {
@@ -146,6 +146,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     const first = plane.accounts.bootstrap();
     const runtimeApi = (await runtimes?.serve(plane)) ?? null;
     if (runtimeApi) parts.add("the runtime API", () => runtimeApi.close());
+    const left = await leftOnEngines(plane, io);
     const facts: ServerFacts = {
       pid: process.pid,
       api_base: webBase,
@@ -156,7 +157,7 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
       drivers: drivers.map((driver) => driver.name),
       flavors: [...config.flavors.keys()],
       ...(runtimeApi ? { runtime_api: runtimeApi.base } : {}),
-      notes: [...notes, ...(runtimeApi?.notes ?? [])],
+      notes: [...notes, ...(runtimeApi?.notes ?? []), ...left],
       ...(first ? { owner_token: first.token } : {}),
     };
     await writeState(dir, {
@@ -191,6 +192,23 @@ export async function startServer(config: ServeConfig, io: ServeIo): Promise<Run
     await parts.close();
     throw error;
   }
+}
+
+/** How long a start waits to be told what is left on engines, in milliseconds. */
+const LEFT_MS = 5_000;
+
+/** Gives what the drivers leave of workspaces that are not known here, for the notes; where that takes long it goes to the log. */
+async function leftOnEngines({ workspaces }: ControlPlane, { clock, log }: ServeIo): Promise<readonly string[]> {
+  const told = workspaces.reconcile();
+  const enough = new AbortController();
+  const bound = clock.sleep(LEFT_MS, enough.signal).then(
+    () => null,
+    () => null,
+  );
+  const lines = await Promise.race([told, bound]);
+  enough.abort();
+  if (lines === null) void told.then((late) => late.forEach(log));
+  return lines ?? [];
 }
 
 /** How long the workspaces may take to stop and their drivers to close, in milliseconds; the workspaces have a bound of their own. */

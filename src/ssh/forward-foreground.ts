@@ -1,12 +1,11 @@
 // Forwards that last as long as the command that asked for them: where a person wants them so, and where there is no master
 // to leave them on (Windows), since there they are a process's own.
 import { spawn } from "node:child_process";
-import net from "node:net";
 import { errno } from "../platform/files.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { classifyFailure } from "./failure.ts";
 import type { Forward, Wanted } from "./forward-spec.ts";
-import { cancelForwards, freeLocalEnds, openForwards } from "./forwards.ts";
+import { answers, cancelForwards, freeLocalEnds, openForwards } from "./forwards.ts";
 import { sshArgv } from "./master.ts";
 import { masterEnd, type Endpoint } from "./mux.ts";
 import type { SshTarget } from "./target.ts";
@@ -94,24 +93,13 @@ async function holdAlone(
 async function listening(ends: readonly Endpoint[]): Promise<RuncodeError | null> {
   const deadline = Date.now() + PATIENCE_MS;
   for (const each of ends) {
-    while (!(await accepts(each))) {
+    while (!(await answers(each))) {
       if (Date.now() > deadline)
         return new RuncodeError("timeout", "ssh did not begin to listen", { hint: "try again" });
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
   return null;
-}
-
-function accepts(each: Endpoint): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = "path" in each ? net.connect(each.path) : net.connect(each.port, each.host);
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
 }
 
 function end(each: Endpoint): string {

@@ -183,16 +183,17 @@ function canListen(port: number, host: string, orNoSuchHost = false): Promise<nu
 /** A socket file that nobody listens on is left by a master that was killed; anything else is not ours to remove. */
 async function removeDeadSocket(file: string): Promise<void> {
   try {
-    if (!(await lstat(file)).isSocket() || (await answers(file))) return;
+    if (!(await lstat(file)).isSocket() || (await answers({ path: file }))) return;
     await unlink(file);
   } catch (error) {
     if (errno(error) !== "ENOENT") throw taken({ path: file });
   }
 }
 
-function answers(file: string): Promise<boolean> {
+/** Whether somebody listens there. */
+export function answers(end: Endpoint): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect(file);
+    const socket = "path" in end ? net.connect(end.path) : net.connect(end.port, end.host);
     socket.on("connect", () => {
       socket.destroy();
       resolve(true);

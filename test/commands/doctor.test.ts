@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import http from "node:http";
 import net from "node:net";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { checkHealth, type HealthDeps } from "../../src/bundle/health.ts";
 import { resolvePaths } from "../../src/platform/paths.ts";
 import { greetsAsSsh, speaksTls } from "../../src/platform/reach.ts";
 import { parseVersion } from "../../src/ssh/client-version.ts";
 import { BINARY, describeWith, runProgram, testHome, type TestHome } from "../harness/index.ts";
+import { usualSocket } from "../harness/engines.ts";
 import { bench, type Bench } from "./workspace.ts";
 
 interface Report {
@@ -154,6 +156,56 @@ describe("doctor, of a machine that is not", () => {
     const ran = await runProgram(["doctor"], { env: { ...home.env, RUNCODE_API_BASE: "http://127.0.0.1:9" } });
     expect(ran.stdout).toMatch(/fail +tcp /);
     expect(ran.stdout).toContain("token: runcode login");
+  });
+});
+
+describe("doctor, of the container engine", () => {
+  let home: TestHome;
+  let asked: string[];
+  let port: number;
+  const server = http.createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.end(JSON.stringify({ Version: "1.2.3", Arch: "amd64", Os: "linux" }));
+  });
+  beforeAll(async () => {
+    home = await testHome();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    port = (server.address() as net.AddressInfo).port;
+  });
+  beforeEach(() => void (asked = []));
+  afterAll(async () => {
+    server.close();
+    await home.remove();
+  });
+  const engine = async (env: Record<string, string>) => {
+    const ran = await runProgram(["doctor"], { env: { ...home.env, RUNCODE_API_BASE: "http://127.0.0.1:9", ...env } });
+    const at = (pattern: RegExp): string => ran.stdout.split("\n").find((line) => pattern.test(line)) ?? "";
+    return { stderr: ran.stderr, row: at(/^\S+ +engine /), fix: at(/^ {2}engine:/) };
+  };
+
+  test("one over TCP is asked, and nothing is said on stderr", async () => {
+    const { stderr, row } = await engine({ DOCKER_HOST: `tcp://127.0.0.1:${port}` });
+    expect([row, stderr, asked]).toEqual([expect.stringContaining("docker 1.2.3"), "", ["GET /version"]]);
+  });
+
+  test("one over ssh is asked by ssh alone, whatever listens at its port", async () => {
+    const bin = path.join(home.dir, "bin");
+    await mkdir(bin);
+    const ssh = '#!/bin/sh\n[ "$1" = -O ] && exit\necho "no way there" >&2\nexit 255\n';
+    await writeFile(path.join(bin, "ssh"), ssh, { mode: 0o755 });
+    const { row } = await engine({
+      DOCKER_HOST: `ssh://nobody@127.0.0.1:${port}`,
+      PATH: `${bin}:${home.env["PATH"]}`,
+    });
+    expect([row, asked]).toEqual([expect.stringContaining("no way there"), []]);
+  });
+
+  const other = usualSocket();
+  const beside = other === null ? "" : ` (not here, where ${other} is an engine as well)`;
+  test.skipIf(other)(`one that is not trusted has a remedy that speaks of certificates${beside}`, async () => {
+    const { row, fix } = await engine({ DOCKER_HOST: `tcp://127.0.0.1:${port}`, DOCKER_TLS_VERIFY: "1" });
+    expect([row, fix]).toEqual([expect.stringMatching(/^warn.*no trust/), expect.stringContaining("ca.pem")]);
   });
 });
 

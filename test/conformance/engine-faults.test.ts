@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
 import type { SandboxSpec } from "../../src/server/sandboxes/driver.ts";
-import { BUSYBOX, describeEngines, type EngineKind } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, OWN_KINDS, type EngineKind } from "../harness/engines.ts";
 import { BINARY, engineProxy, ownEngine, type EngineProxy, type OwnEngine } from "../harness/index.ts";
 import { nap, run, seen } from "./subjects.ts";
 
@@ -131,7 +131,7 @@ describeEngines(
         const sandbox = await next.start(spec);
         expect((await run(sandbox, "echo works")).stdout).toBe("works\n");
         await sandbox.stop({ graceMs: 0 });
-        await next.reconcile(() => false);
+        await next.delete(spec);
         await next.forget();
         expect(await on.left()).toEqual([]);
       },
@@ -152,7 +152,7 @@ describeEngines(
       });
       await on.own.start();
       // Podman's containers outlive its service, dockerd's end with it.
-      const again = kind === "podman" ? sandbox : await sandbox.ended.then(async () => await driver.start(spec));
+      const again = kind !== "docker" ? sandbox : await sandbox.ended.then(async () => await driver.start(spec));
       expect((await run(again, "cat ~/workspace/file")).stdout).toBe("kept\n");
       await expect.poll(() => sleeps(seconds)).toBe(false);
       await again.stop({ graceMs: 0 });
@@ -160,6 +160,7 @@ describeEngines(
       expect(await on.left()).toEqual([]);
     });
   },
+  OWN_KINDS,
 );
 
 describeEngines(
@@ -183,7 +184,7 @@ describeEngines(
       await sandbox.stop({ graceMs: 0 });
     });
   },
-  ["docker"],
+  OWN_KINDS.filter((kind) => kind === "docker"),
 );
 
 describeEngines(
@@ -253,4 +254,5 @@ describeEngines(
       });
     });
   },
+  OWN_KINDS,
 );

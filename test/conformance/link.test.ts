@@ -67,8 +67,10 @@ describeEngines(
         'for p in /proc/[0-9]*; do case "$(tr "\\0" " " <$p/cmdline)" in *"runcode sandbox-""agent"*) echo ${p##*/};; esac; done';
       const { stdout: helper } = await run(sandbox, find);
       const still = await sandbox.exec({
-        command: `kill -STOP ${helper.trim()} && echo stopped && read go && kill -CONT ${helper.trim()}`,
+        command: `read go && kill -STOP ${helper.trim()} && echo stopped && read go && kill -CONT ${helper.trim()}`,
       });
+      // Not before the helper has said that it runs.
+      still.stdin.write("go\n");
       expect(await firstOf(still.stdout)).toBe("stopped\n");
       const sent = randomBytes(3_000_000);
       echo.stdin.end(sent);

@@ -1,7 +1,7 @@
 // The conversation with a helper, over connections that cut it in odd places, and with a far end that breaks its rules.
 import { heapStats } from "bun:jsc";
-import { Duplex, PassThrough } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { Duplex, duplexPair, PassThrough } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
 import type Dockerode from "dockerode";
 import { expect, test } from "vitest";
 import { attach } from "../../src/server/sandboxes/docker/attach.ts";
@@ -226,6 +226,55 @@ test.each(["nobody reads", "it is read later, piece by piece"])(
     remote.close();
   },
 );
+
+test("a listener with more connections than there may be has those refused; the others go on, and what is asked for is done", async () => {
+  const MOST = 4096;
+  let connect: (connection: Duplex) => void = () => {};
+  const listening: Here = {
+    ...here,
+    listen: async (_, onConnection) => {
+      connect = (connection) => onConnection(connection, { host: "127.0.0.1", port: 1 });
+      return await Promise.resolve({ port: 22, close: async () => {} });
+    },
+  };
+  const [near, far] = pair([1_000_000]);
+  const serving = serveFar(listening, far);
+  const remote = await connectNear(near);
+  const accepted: Duplex[] = [];
+  await remote.listen(
+    { host: "127.0.0.1", port: 0 },
+    (connection) => void accepted.push(connection.on("error", () => {})),
+  );
+  const ours: Duplex[] = [];
+  const theirs = Array.from({ length: MOST + 3 }, () => {
+    // What is written into one of the two is read from the other.
+    const [here, there] = duplexPair();
+    ours.push(here);
+    return there.on("error", () => {});
+  });
+  for (const connection of theirs) connect(connection);
+  // One that is refused is closed.
+  await Promise.all(ours.slice(MOST).map(async (connection) => await buffer(connection).catch(() => {})));
+  expect(accepted).toHaveLength(MOST);
+
+  for (const at of [0, MOST - 1]) {
+    ours[at]?.resume().end(`from ${at}`);
+    accepted[at]?.end();
+    expect(await text(accepted[at] as Duplex)).toBe(`from ${at}`);
+  }
+  const dialled = await remote.dial({ path: "/somewhere" });
+  dialled.end("works");
+  expect(await text(dialled)).toBe("works");
+  // There is room again where some have left.
+  await expect
+    .poll(() => {
+      connect(duplexPair()[0].on("error", () => {}));
+      return accepted.length;
+    })
+    .toBeGreaterThan(MOST);
+  remote.close();
+  await serving;
+});
 
 test("what a sandbox says is a line: more of it ends the connection", async () => {
   const { near, say } = hostile([frame(MESSAGE, 0, "x".repeat(70_000))]);

@@ -1,13 +1,16 @@
 // Who reaches whom over the network. What a firewall drops is known by nothing but a while without an answer, so there is a
 // counterpart: on the engine's default network the same two workspaces do reach each other.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import { askPodman } from "../../src/server/engine/podman.ts";
 import type { Driver, Sandbox, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
 import { ISOLATED } from "../../src/server/sandboxes/index.ts";
-import { describeEngines, type EngineName } from "../harness/engines.ts";
+import { describeEngines, HARDENED, PODMAN, type EngineName } from "../harness/engines.ts";
 import { driverOn, run, seen, subject, type Subject } from "./subjects.ts";
 
 const PORT = 8000;
@@ -25,13 +28,27 @@ async function read(from: Sandbox, host: string, port: number): Promise<string> 
   return (await run(from, ["/usr/bin/python3", "-c", REACH, host, String(port)])).stdout.trim();
 }
 
-/** A listener on the machine of the engine; its address is that of every gateway there. */
-async function machineListener(address: string): Promise<{ port: number; child: ChildProcess }> {
+/** The words with which a command runs on the machine of the engine: one is in a network namespace of its own. */
+async function onMachine(kind: EngineName, address: string, ...command: string[]): Promise<[string, string[]]> {
+  if (kind === "rootless") return [command[0] ?? "", command.slice(1)];
   const pid = (await Bun.file(path.join(path.dirname(address.slice("unix://".length)), "pid")).text()).trim();
+  return ["nsenter", [`--net=/proc/${pid}/ns/net`, ...command]];
+}
+
+/** A listener there, at all of the machine's addresses. */
+async function machineListener(kind: EngineName, address: string): Promise<{ port: number; child: ChildProcess }> {
   const script = `const s = require("node:net").createServer((c) => c.end("the machine")).listen(0, "0.0.0.0", () => console.log(s.address().port + "."))`;
-  const child = spawn("nsenter", [`--net=/proc/${pid}/ns/net`, process.execPath, "-e", script]);
+  const child = spawn(...(await onMachine(kind, address, process.execPath, "-e", script)), {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [, port] = /(\d+)\./.exec(await seen(child.stdout, /\d+\./)) ?? [];
   return { port: Number(port), child };
+}
+
+/** One that others know this machine by. */
+function machineAddress(): string {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return own.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "";
 }
 
 describeEngines<EngineName>(
@@ -76,13 +93,15 @@ describeEngines<EngineName>(
       const [one, other] = await Promise.all([start(), start()]);
       await Promise.all([serve(one.sandbox), serve(other.sandbox)]);
       const [a, b] = [await addresses(one.spec), await addresses(other.spec)];
-      const { port, child } = await machineListener(address);
+      const { port, child } = await machineListener(kind, address);
+      // Rootless, a gateway is no address of the machine; it is reached by its own, through a program of the account's.
+      const machine = (gateway: string): string => (kind === "rootless" ? machineAddress() : gateway);
       try {
         expect(await read(one.sandbox, a.own, PORT)).toBe("from inside");
         expect(await read(one.sandbox, b.own, PORT)).toBe("nothing");
         expect(await read(other.sandbox, a.own, PORT)).toBe("nothing");
-        expect(await read(one.sandbox, a.gateway, port)).toBe("the machine");
-        expect(await read(other.sandbox, b.gateway, port)).toBe("the machine");
+        expect(await read(one.sandbox, machine(a.gateway), port)).toBe("the machine");
+        expect(await read(other.sandbox, machine(b.gateway), port)).toBe("the machine");
         const forwarded = await other.sandbox.dial({ host: "localhost", port: PORT });
         expect(await text(forwarded)).toBe("from inside");
       } finally {
@@ -100,16 +119,22 @@ describeEngines<EngineName>(
       await open.close();
     });
 
-    test("the interfaces of the machine begin with rc-, for a rule of its own firewall", async () => {
+    const named = "the interfaces of the machine begin with rc-, for a rule of its own firewall";
+    test(kind === "rootless" ? "the machine has no interface of theirs" : named, async () => {
       const { spec, sandbox } = await start();
-      const pid = (await Bun.file(path.join(path.dirname(address.slice("unix://".length)), "pid")).text()).trim();
-      const { gateway } = await addresses(spec);
-      const shown = await new Promise<string>((resolve, reject) =>
-        execFile("nsenter", [`--net=/proc/${pid}/ns/net`, "ip", "-br", "address"], (error, stdout) =>
-          error ? reject(error) : resolve(stdout),
-        ),
-      );
-      expect(shown.split("\n").find((line) => line.includes(` ${gateway}/`))).toMatch(/^rc-[0-9a-f]{12} /);
+      const [program, words] = await onMachine(kind, address, "ip", "-br", "address");
+      const { stdout } = await promisify(execFile)(program, words);
+      if (kind === "rootless") {
+        const [name = ""] = await networks(spec.id);
+        const path = `/networks/${name}/json`;
+        const { network_interface } = await askPodman<{ network_interface: string }>(engine.api, "GET", path);
+        expect(network_interface).toMatch(/^rc-/);
+        expect(stdout).not.toContain(network_interface);
+      } else {
+        const { gateway } = await addresses(spec);
+        const found = stdout.split("\n").find((line) => line.includes(` ${gateway}/`));
+        expect(found).toMatch(/^rc-[0-9a-f]{12} /);
+      }
       await sandbox.stop({ graceMs: 0 });
     });
 
@@ -155,5 +180,5 @@ describeEngines<EngineName>(
       });
     });
   },
-  ["podman", "hardened"],
+  [PODMAN, ...HARDENED],
 );

@@ -52,6 +52,17 @@ describe.each(WITH_STREAM)("processes under the %s driver", (name) => {
     await expect(sandbox.exec({ command: ["a\0b"] })).rejects.toMatchObject({ code: "bad_request" });
   });
 
+  test("what a large file is received with writes it and gives its hash", async () => {
+    // More than a pipe holds, and no multiple of what is written at once.
+    const input = "0123456789\n".repeat(100_003);
+    const line =
+      'f=$(mktemp) && ${RUNCODE_RECEIVER:-/.runcode/receive} "$f" && echo $(($(wc -c <"$f"))) && cat "$f" && rm "$f"';
+    const { stdout, exit } = await run(sandbox, line, { input });
+    const hash = createHash("sha256").update(input).digest("hex");
+    expect([stdout.slice(0, 100), exit]).toEqual([`${hash}\n${input.length}\n${input}`.slice(0, 100), { code: 0 }]);
+    expect(stdout.endsWith(input)).toBe(true);
+  });
+
   test("a program that is not there exits 127 and says so on stderr", async () => {
     const { stderr, exit } = await run(sandbox, ["/no/such/program"]);
     expect(exit).toEqual({ code: 127 });

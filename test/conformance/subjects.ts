@@ -4,8 +4,15 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import type { Driver, ExecRequest, Sandbox, SandboxProcess, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
-import { createDriver, EMBEDDED } from "../../src/server/sandboxes/index.ts";
+import type {
+  Driver,
+  DriverHealth,
+  ExecRequest,
+  Sandbox,
+  SandboxProcess,
+  SandboxSpec,
+} from "../../src/server/sandboxes/driver.ts";
+import { createDriver, DRIVERS as REGISTERED } from "../../src/server/sandboxes/index.ts";
 import { DockerDriver } from "../../src/server/sandboxes/docker/driver.ts";
 import { DEBIAN, ENGINE_KINDS, engineAddress, type EngineName } from "../harness/engines.ts";
 import { BINARY } from "../harness/index.ts";
@@ -24,7 +31,8 @@ export interface Subject {
 export const CONTAINERS = ENGINE_KINDS.filter((kind) => engineAddress(kind) !== null).map(
   (kind) => `docker@${kind}` as const,
 );
-export const DRIVERS = [...EMBEDDED, ...CONTAINERS] as const;
+/** Every driver that a server can be told to use: one that is new is in the suite with its line there. */
+export const DRIVERS = REGISTERED.flatMap((name) => (name === "docker" ? CONTAINERS : [name]));
 /** And once over the engine's own stream, as for an engine that is not on this machine. */
 const STREAMED = CONTAINERS.slice(-1).map((name) => `${name} without a link` as const);
 export const WITH_STREAM = [...DRIVERS, ...STREAMED] as const;
@@ -42,6 +50,26 @@ export async function driverOn(name: SubjectName, dataDir: string, engine: Engin
     engine: { address, image: DEBIAN, network: "none", ...engine },
   });
 }
+/** What each driver says of itself here, for tests that are about what it says it does. */
+export async function healthOf<Name extends SubjectName>(names: readonly Name[]): Promise<Record<Name, DriverHealth>> {
+  const said = names.map(async (name): Promise<[Name, DriverHealth]> => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), "runcode-health-"));
+    const driver = await driverOn(name, dataDir);
+    try {
+      return [name, await driver.probe()];
+    } finally {
+      await driver.close();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  });
+  return Object.fromEntries(await Promise.all(said)) as Record<Name, DriverHealth>;
+}
+
+/** A rootless engine has no cgroup to freeze where systemd gives its account none. */
+export function canFreeze({ detail, enforces }: DriverHealth): boolean {
+  return !detail.includes(", rootless") || enforces.processes;
+}
+
 type EngineSettings = Parameters<typeof createDriver>[1]["engine"] & object;
 
 /** Takes a driver's name; gives it ready for use, in a new data directory. */

@@ -3,7 +3,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import type { SandboxSpec } from "../../src/server/sandboxes/driver.ts";
-import { describeEngines, type EngineName } from "../harness/engines.ts";
+import { describeEngines, HARDENED, PODMAN, type EngineName } from "../harness/engines.ts";
 import { importImage } from "./images.ts";
 import { run, subject, type Subject } from "./subjects.ts";
 
@@ -28,7 +28,7 @@ describeEngines<EngineName>(
     };
 
     test("the driver says that it has them", async () => {
-      expect((await on.driver.probe()).detail).toMatch(/user namespace/);
+      expect((await on.driver.probe()).detail).toMatch(kind === "rootless" ? /, rootless/ : /user namespace/);
     });
 
     test("root inside is another account outside, and files are their owners' after a stop and a start", async () => {
@@ -40,7 +40,8 @@ describeEngines<EngineName>(
         .trim()
         .split("\n")
         .map((line) => Number(line.trim().split(/\s+/)[1]));
-      expect(outside).toHaveLength(2);
+      // Rootless, root is the account itself, and all others are ids that it was given.
+      expect(outside).toHaveLength(kind === "rootless" ? 4 : 2);
       for (const id of outside) expect(id).toBeGreaterThan(0);
       const make =
         "cd workspace && echo mine > mine && echo theirs > theirs && chown 1000:1000 theirs && chmod 600 mine theirs";
@@ -77,7 +78,7 @@ describeEngines<EngineName>(
       }
     });
 
-    // On Docker they are the engine's, and the same for all.
+    // On Docker, and rootless, they are the engine's, and the same for all.
     if (kind !== "podman") return;
 
     test("two that run at once have different ones, kept with their homes", async () => {
@@ -112,5 +113,5 @@ describeEngines<EngineName>(
       }
     });
   },
-  ["podman", "hardened"],
+  [PODMAN, ...HARDENED],
 );

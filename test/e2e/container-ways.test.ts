@@ -201,5 +201,37 @@ describeEngines(
       await client.ok(["start", "again"]);
       expect(await run("cat ~/file /etc/version")).toBe("kept\nsecond\n");
     });
+
+    test("an image that was made anew with another user has its files given to that user, and no others", async () => {
+      const name = `runcode-user-${owner}`;
+      const busybox = await readFile("/bin/busybox");
+      const tools = ["sh", "cat", "ln", "chown", "ls", "mkdir", "stat", "id", "touch", "chmod"];
+      const files = {
+        ...Object.fromEntries(tools.map((tool) => [`bin/${tool}`, busybox])),
+        "etc/passwd": "root:x:0:0::/root:/bin/sh\nsomeone:x:1234:1235::/home/someone:/bin/sh\n",
+      };
+      await create("user", "--image", await importImage(engine, name, files));
+      const run = async (line: string): Promise<string> => (await client.ok(["exec", "-w", "user", "--", line])).stdout;
+      await run(
+        [
+          "cd ~/workspace && echo kept > file && mkdir -p deep/er && echo deep > deep/er/file && chmod 500 deep deep/er",
+          "ln -s /etc/passwd link && echo other > other && chown 77:77 other && touch \"$(printf 'x\\377')\"",
+        ].join(" && "),
+      );
+      await client.ok(["stop", "user"]);
+      await importImage(engine, name, files, ["USER someone"]);
+      await client.ok(["start", "user"]);
+      expect(
+        await run("id -u; cd ~/workspace && echo more >> file && echo more >> deep/er/file && cat file deep/er/file"),
+      ).toBe("1234\nkept\nmore\ndeep\nmore\n");
+      const owners =
+        "stat -c %u:%g ~ ~/workspace ~/workspace/deep/er ~/workspace/x* ~/workspace/link ~/workspace/other /etc/passwd";
+      const [given, root] = ["1234:1235", "0:0"];
+      expect(await run(owners)).toBe([given, given, given, given, given, "77:77", root, ""].join("\n"));
+      await client.ok(["stop", "user"]);
+      await importImage(engine, name, files);
+      await client.ok(["start", "user"]);
+      expect(await run(`id -u; ${owners}`)).toBe(["0", root, root, root, root, root, "77:77", root, ""].join("\n"));
+    });
   },
 );

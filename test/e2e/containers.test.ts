@@ -2,34 +2,47 @@
 import { execa } from "execa";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { BUSYBOX, DEBIAN, describeEngines } from "../harness/engines.ts";
-import { killForGood, runProgram, type TestClient, testServer, type TestServer } from "../harness/index.ts";
+import { killForGood, type Ran, runProgram, type TestClient, testServer, type TestServer } from "../harness/index.ts";
 
 describeEngines(
   (kind) => `workspaces on ${kind}`,
   (kind, address) => {
+    const words = ["--driver", "docker,process", "--engine", address, "--image", DEBIAN, "--engine-network", "none"];
     let server: TestServer;
     let client: TestClient;
     let engine: Engine;
-    const mine = async (): Promise<string[]> => {
+    const owners: string[] = [];
+    /** A server, and a client of it, whose volumes go in the end. */
+    const serve = async (): Promise<{ server: TestServer; client: TestClient; owner: string }> => {
+      const server = await testServer(words);
       const owner = (await readFile(path.join(server.facts.data_dir, "engine-owner"), "utf8")).trim();
-      const filters = { label: [`runcode.server=${owner}`] };
+      owners.push(owner);
+      return { server, client: await server.client(), owner };
+    };
+    const containersOf = async (owner: string, workspace: number): Promise<string[]> => {
+      const filters = { label: [`runcode.server=${owner}`, `runcode.workspace=${workspace}`] };
       return (await engine.api.listContainers({ all: true, filters })).map(({ Id }) => Id);
     };
+    const remove = async (title: string): Promise<Ran> => await client.run(["delete", title, "--yes", "--force"]);
+    /** Makes a workspace for one test and starts it. */
+    const create = async (title: string, ...more: string[]): Promise<Ran> => {
+      onTestFinished(async () => void (await remove(title)));
+      return await client.run(["create", title, "--wait", "--json", ...more]);
+    };
+
     beforeAll(async () => {
       engine = await findEngine(address, { env: {}, home: "/nonexistent" });
-      const words = ["--engine", address, "--image", DEBIAN, "--engine-network", "none"];
-      server = await testServer(["--driver", "docker,process", ...words]);
-      client = await server.client();
+      ({ server, client } = await serve());
+      await client.ok(["create", "box", "--wait", "--flavor", "medium"]);
     });
     afterAll(async () => {
-      await client.run(["delete", "box", "--yes", "--force"]);
-      const owner = (await readFile(path.join(server.facts.data_dir, "engine-owner"), "utf8")).trim();
+      await remove("box");
       await server.close();
       const { Volumes } = await engine.api.listVolumes();
-      for (const { Name } of Volumes.filter(({ Name }) => Name.includes(owner)))
+      for (const { Name } of Volumes.filter(({ Name }) => owners.some((owner) => Name.includes(owner))))
         await engine.api.getVolume(Name).remove();
       await engine.close();
     });
@@ -53,9 +66,7 @@ describeEngines(
       });
     });
 
-    test("a workspace is made, runs commands over ssh with their exit codes, and takes files both ways", async () => {
-      await client.ok(["create", "box", "--wait", "--flavor", "medium"]);
-      await client.ok(["connect", "box"]);
+    test("a workspace runs commands over ssh with their exit codes, and takes files both ways", async () => {
       const ran = await client.run(["exec", "-w", "box", "--", "sh", "-c", "echo out; echo err >&2; cat; exit 7"], {
         stdin: "given",
       });
@@ -65,7 +76,6 @@ describeEngines(
       await client.ok(["put", "--workspace", "box", file, "there"]);
       await client.ok(["get", "--workspace", "box", "there", "--out", `${file}.back`]);
       expect(await readFile(`${file}.back`, "utf8")).toBe("x".repeat(3_000_000));
-      expect(await mine()).toHaveLength(1);
     });
 
     test("a large file is received and hashed by the helper's own program, and told of when the disk is full", async () => {
@@ -77,7 +87,7 @@ describeEngines(
       const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(65_536)).buffer);
       await writeFile(file, Buffer.concat(Array.from({ length: 513 }, () => bytes)));
       // What the image has for it is out of the way: an answer is the helper's.
-      await client.ok(["exec", "-w", "box", "--", "mkdir hidden; mv /usr/bin/*sum hidden"]);
+      await client.ok(["exec", "-w", "box", "--", "mkdir -p hidden; mv /usr/bin/*sum hidden"]);
       for (const words of [
         ["put", file, "large"],
         ["get", "large", "--out", `${file}.back`],
@@ -112,40 +122,41 @@ describeEngines(
       expect(ran.map(({ stdout, exitCode }) => [stdout, exitCode])).toEqual(numbers.map((at) => [`${at}`, at % 100]));
     });
 
-    test("files outlive a stop, and another image is another workspace's choice", async () => {
-      await client.ok(["stop", "box"]);
-      await expect.poll(mine).toEqual([]);
-      await client.ok(["start", "box"]);
-      expect((await client.ok(["exec", "-w", "box", "--", "sh", "-c", "wc -c < there"])).stdout.trim()).toBe("3000000");
-      await client.ok(["create", "small", "--image", BUSYBOX, "--wait"]);
+    test("files outlive a stop, which leaves no container", async () => {
+      const { id } = (await create("stopped")).json<{ id: number }>();
+      await client.ok(["exec", "-w", "stopped", "--", "echo kept > there"]);
+      const owner = owners[0] as string;
+      expect(await containersOf(owner, id)).toHaveLength(1);
+      await client.ok(["stop", "stopped"]);
+      await expect.poll(async () => await containersOf(owner, id)).toEqual([]);
+      await client.ok(["start", "stopped"]);
+      expect((await client.ok(["exec", "-w", "stopped", "--", "cat there"])).stdout).toBe("kept\n");
+    });
+
+    test("another image is another workspace's choice, and one that nobody has is named", async () => {
+      await create("small", "--image", BUSYBOX);
       expect((await client.ok(["exec", "-w", "small", "--", "readlink", "/bin/ls"])).stdout).toContain("busybox");
-      await client.ok(["delete", "small", "--yes", "--force"]);
-      const none = await client.run(["create", "none", "--image", "localhost/no-such:1", "--wait", "--json"]);
+      const none = await create("none", "--image", "localhost/no-such:1");
       expect(none.exitCode).toBe(5);
       expect(none.stdout + none.stderr).toContain("localhost/no-such:1");
-      await client.ok(["delete", "none", "--yes", "--force"]);
     });
 
     test("a server that is killed leaves nothing that its next life does not clear up", async () => {
+      const { server, client, owner } = await serve();
+      onTestFinished(async () => {
+        await client.run(["delete", "kept", "--yes", "--force"]);
+        await server.close();
+      });
+      const { id } = (await client.ok(["create", "kept", "--wait", "--json"])).json<{ id: number }>();
+      await client.ok(["exec", "-w", "kept", "--", "echo kept > there"]);
       await killForGood(server.facts.pid);
-      expect(await mine()).toHaveLength(1);
-      const { http, ssh } = { http: new URL(server.facts.api_base).host, ssh: `127.0.0.1:${server.facts.ssh.port}` };
-      const words = ["serve", "--detach", "--json", "--data-dir", server.facts.data_dir, "--http", http, "--ssh", ssh];
-      const engineWords = [
-        "--driver",
-        "docker,process",
-        "--engine",
-        address,
-        "--image",
-        DEBIAN,
-        "--engine-network",
-        "none",
-      ];
-      const again = await runProgram([...words, ...engineWords], { env: client.home.env });
-      expect(again.exitCode).toBe(0);
-      await client.ok(["start", "box"]);
-      expect((await client.ok(["exec", "-w", "box", "--", "sh", "-c", "wc -c < there"])).stdout.trim()).toBe("3000000");
-      expect(await mine()).toHaveLength(1);
+      expect(await containersOf(owner, id)).toHaveLength(1);
+      const at = ["--http", new URL(server.facts.api_base).host, "--ssh", `127.0.0.1:${server.facts.ssh.port}`];
+      const again = ["serve", "--detach", "--json", "--data-dir", server.facts.data_dir, ...at, ...words];
+      expect((await runProgram(again, { env: client.home.env })).exitCode).toBe(0);
+      await client.ok(["start", "kept"]);
+      expect((await client.ok(["exec", "-w", "kept", "--", "cat there"])).stdout).toBe("kept\n");
+      expect(await containersOf(owner, id)).toHaveLength(1);
     });
   },
 );

@@ -1,6 +1,6 @@
 // A server whose engine goes away and comes back: what is said meanwhile, with which exit code, and that all of it works again.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, OWN_KINDS } from "../harness/engines.ts";
 import {
   ownEngine,
   runProgram,
@@ -87,4 +87,5 @@ describeEngines(
       for (const name of ["box", "other", "doomed"]) await client.ok(["delete", name, "--yes", "--force"]);
     });
   },
+  OWN_KINDS,
 );

@@ -4,7 +4,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, OWN_KINDS } from "../harness/engines.ts";
 import { ownEngine, testServer, type OwnEngine, type TestClient, type TestServer } from "../harness/index.ts";
 
 describeEngines(
@@ -65,4 +65,5 @@ describeEngines(
       expect(left.stdout).toBe("/root/workspace/small\n");
     });
   },
+  OWN_KINDS,
 );

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
-import { describeEngines } from "../harness/engines.ts";
+import { describeEngines, OWN_KINDS } from "../harness/engines.ts";
 import {
   BINARY,
   describeWith,
@@ -176,5 +176,6 @@ describeWith("docker-registry")("an engine with a registry", () => {
         await client.ok(["delete", "shut", "--yes"]);
       });
     },
+    OWN_KINDS,
   );
 });

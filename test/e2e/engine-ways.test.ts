@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSshd, type Sshd } from "../../bench/sshd.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, OWN_KINDS } from "../harness/engines.ts";
 import {
   describeWith,
   freePort,
@@ -74,7 +74,8 @@ describeWith(
         own = await ownEngine(kind);
         // The engine's own program is all that is found over there.
         await mkdir(path.join(dir, "over-there"));
-        await symlink(which(kind) ?? "", path.join(dir, "over-there", kind));
+        const program = kind === "docker" ? "docker" : "podman";
+        await symlink(which(program) ?? "", path.join(dir, "over-there", program));
         sshd = await startSshd(path.join(dir, "sshd"), [
           `ForceCommand PATH=${dir}/over-there exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"`,
         ]);
@@ -113,6 +114,7 @@ describeWith(
         expect([error, message]).toEqual(["unavailable", expect.stringContaining("no such file")]);
       });
     },
+    OWN_KINDS,
   );
 });
 
@@ -190,6 +192,6 @@ describeWith("openssl")("tcp:// with certificates", () => {
       });
     },
     // Podman's service has no TLS of its own.
-    ["docker"],
+    OWN_KINDS.filter((kind) => kind === "docker"),
   );
 });

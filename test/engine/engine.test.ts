@@ -1,12 +1,14 @@
 // Finding a container engine and telling whether it answers.
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findEngine, resolveEndpoint } from "../../src/server/engine/index.ts";
-import { describeEngines } from "../harness/engines.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { findEngine, howFound, resolveEndpoint, type Engine } from "../../src/server/engine/index.ts";
+import { describeEngines, usualSocket } from "../harness/engines.ts";
 
 let home: string;
 beforeAll(async () => void (home = await mkdtemp(path.join(tmpdir(), "runcode-engine-test-"))));
@@ -18,6 +20,26 @@ async function context(name: string, docker: object, tls: Record<string, string>
   for (const dir of [meta, material]) await mkdir(path.join(home, dir), { recursive: true });
   await writeFile(path.join(home, meta, "meta.json"), JSON.stringify({ Name: name, Endpoints: { docker } }));
   for (const [file, text] of Object.entries(tls)) await writeFile(path.join(home, material, file), text);
+}
+
+interface Listener {
+  readonly server: http.Server;
+  readonly port: number;
+  /** Method and path of each request. */
+  readonly asked: string[];
+}
+
+/** Something that answers `/version` as an engine does, and remembers what it was asked. */
+async function listener(at: net.ListenOptions, asked: string[] = []): Promise<Listener> {
+  const server = http.createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ Version: "1.2.3", Arch: "amd64", Os: "linux" }));
+  });
+  server.listen(at);
+  await once(server, "listening");
+  const address = server.address();
+  return { server, port: typeof address === "object" ? (address?.port ?? 0) : 0, asked };
 }
 
 describe("where the engine is", () => {
@@ -55,15 +77,6 @@ describe("where the engine is", () => {
     await expect(find(null, { DOCKER_CONTEXT: "careless" })).rejects.toMatchObject({ code: "config_invalid" });
   });
 
-  test("a socket in a usual place is found where nothing says otherwise", async () => {
-    const dir = path.join(home, "run");
-    await mkdir(path.join(dir, "podman"), { recursive: true });
-    const server = net.createServer().listen(path.join(dir, "podman/podman.sock"));
-    const found = (await find(null, { XDG_RUNTIME_DIR: dir })) as { from: string };
-    server.close();
-    expect(found.from).toBe("the usual place");
-  });
-
   test("ssh takes a user, a port and a path, and nothing that a command line would mistake", async () => {
     expect(await find("ssh://me@far.example:2222/run/podman/podman.sock")).toMatchObject({
       kind: "ssh",
@@ -87,6 +100,22 @@ describe("where the engine is", () => {
     expect(await find("tcp://10.0.0.7", { DOCKER_TLS_VERIFY: "1" })).toMatchObject({ port: 2376, tls: {} });
   });
 
+  test("certificates are where DOCKER_CERT_PATH says, else where Docker's own command line keeps its own", async () => {
+    const [usual, config, named] = ["usual-home/.docker", "config", "named"].map((dir) => path.join(home, dir));
+    for (const dir of [usual, config, named] as string[]) {
+      await mkdir(dir, { recursive: true });
+      await writeFile(path.join(dir, "ca.pem"), path.basename(dir));
+    }
+    const authority = async (env: Record<string, string | undefined>): Promise<unknown> => {
+      const where = { env: { DOCKER_TLS_VERIFY: "1", ...env }, home: path.join(home, "usual-home") };
+      const found = await resolveEndpoint("tcp://10.0.0.7", where);
+      return found?.kind === "tcp" ? found.tls?.ca : null;
+    };
+    expect(await authority({})).toBe(".docker");
+    expect(await authority({ DOCKER_CONFIG: config })).toBe("config");
+    expect(await authority({ DOCKER_CONFIG: config, DOCKER_CERT_PATH: named })).toBe("named");
+  });
+
   test.each([
     "",
     "docker.sock",
@@ -96,6 +125,71 @@ describe("where the engine is", () => {
     "tcp://host/path",
     "http://u:p@h",
   ])("%j is refused", async (bad) => await expect(find(bad)).rejects.toMatchObject({ code: "config_invalid" }));
+});
+
+const taken = usualSocket();
+const beside = taken === null ? "" : ` (not here, where ${taken} is one)`;
+describe.skipIf(taken)(`the usual sockets, where nobody names an engine${beside}`, () => {
+  let own: string;
+  const open: http.Server[] = [];
+  const find = async (): Promise<Engine> =>
+    await findEngine(null, { env: { XDG_RUNTIME_DIR: own }, home: path.join(own, "home") }, 300);
+  const answering = async (socket: string): Promise<void> =>
+    void open.push((await listener({ path: path.join(own, socket) })).server);
+  /** As an engine leaves one that was killed. */
+  const stale = async (socket: string): Promise<void> => {
+    const other = path.join(own, "bound");
+    const server = net.createServer().listen(other);
+    await once(server, "listening");
+    await rename(other, path.join(own, socket));
+    await new Promise((resolve) => server.close(resolve));
+  };
+  beforeEach(async () => {
+    own = await mkdtemp(path.join(home, "run-"));
+    for (const dir of ["podman", "home/.docker/run"]) await mkdir(path.join(own, dir), { recursive: true });
+  });
+  afterEach(() => open.splice(0).forEach((server) => server.close()));
+
+  test("the first in their order that answers is taken", async () => {
+    await answering("podman/podman.sock");
+    await answering("docker.sock");
+    const engine = await find();
+    expect(engine.endpoint).toMatchObject({ path: path.join(own, "docker.sock"), from: "the usual sockets" });
+    expect(howFound(engine.endpoint)).toBe("the usual sockets");
+    await engine.close();
+  });
+
+  test("one that nobody listens at and one that says nothing are passed over, and named", async () => {
+    await stale("docker.sock");
+    const silent = net.createServer(() => {}).listen(path.join(own, "home/.docker/run/docker.sock"));
+    await answering("podman/podman.sock");
+    const engine = await find();
+    expect(engine.endpoint).toMatchObject({ path: path.join(own, "podman/podman.sock") });
+    expect(await engine.facts()).toMatchObject({ version: "1.2.3" });
+    const told = howFound(engine.endpoint);
+    expect(told).toContain(`${own}/docker.sock does not answer (ECONNREFUSED)`);
+    expect(told).toContain(`${own}/home/.docker/run/docker.sock does not answer`);
+    await engine.close();
+    silent.close();
+  });
+
+  test("where none answers all are named, and one that comes later is found", async () => {
+    await stale("docker.sock");
+    await stale("podman/podman.sock");
+    const failed = (await find().catch((error: unknown) => error)) as Error;
+    expect(failed).toMatchObject({ code: "unavailable", hint: expect.stringContaining("--engine") as string });
+    for (const socket of ["docker.sock", "podman/podman.sock"]) expect(failed.message).toContain(`${own}/${socket}`);
+    await rm(path.join(own, "podman/podman.sock"));
+    await answering("podman/podman.sock");
+    expect((await find()).endpoint).toMatchObject({ path: path.join(own, "podman/podman.sock") });
+  });
+
+  test("where there are none, that is said", async () => {
+    await expect(find()).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("no container engine was found") as string,
+    });
+  });
 });
 
 describe("an engine that does not answer", () => {
@@ -116,18 +210,103 @@ describe("an engine that does not answer", () => {
     await engine.close();
     server.close();
   });
+});
 
-  test("the environment's certificates and host do not leak into an engine that was named", async () => {
-    process.env["DOCKER_CERT_PATH"] = "/no/such/directory";
-    process.env["DOCKER_TLS_VERIFY"] = "1";
-    try {
-      const engine = await findEngine(`unix://${home}/none.sock`, { env: {}, home });
-      await expect(engine.facts()).rejects.toMatchObject({ code: "unavailable" });
-    } finally {
-      delete process.env["DOCKER_CERT_PATH"];
-      delete process.env["DOCKER_TLS_VERIFY"];
-    }
+describe("the environment, once an engine was chosen", () => {
+  let bystander: Listener;
+  let chosen: Listener;
+  let chosenOverTcp: Listener;
+  beforeAll(async () => {
+    bystander = await listener({ port: 0, host: "127.0.0.1" });
+    chosen = await listener({ path: path.join(home, "chosen.sock") });
+    chosenOverTcp = await listener({ port: 0, host: "127.0.0.1" }, chosen.asked);
   });
+  afterAll(() => [bystander, chosen, chosenOverTcp].forEach(({ server }) => server.close()));
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each([
+    ["another engine", () => ({ DOCKER_HOST: `tcp://127.0.0.1:${bystander.port}` })],
+    ["an engine over ssh", () => ({ DOCKER_HOST: `ssh://nobody@127.0.0.1:${bystander.port}` })],
+    ["no engine at all", () => ({ DOCKER_HOST: "garbage://x" })],
+    ["what cannot be read", () => ({ DOCKER_HOST: "tcp://a b" })],
+    [
+      "certificates that are not there",
+      () => ({
+        DOCKER_HOST: `tcp://127.0.0.1:${bystander.port}`,
+        DOCKER_TLS_VERIFY: "1",
+        DOCKER_CERT_PATH: "/no/such/directory",
+      }),
+    ],
+    [
+      "a path and a time limit",
+      () => ({
+        DOCKER_HOST: `tcp://127.0.0.1:${bystander.port}`,
+        DOCKER_PATH_PREFIX: "/elsewhere/",
+        DOCKER_CLIENT_TIMEOUT: "1",
+      }),
+    ],
+  ])("names %s, and the chosen one is asked all the same", async (_, env) => {
+    for (const [name, value] of Object.entries(env())) vi.stubEnv(name, value);
+    const before = { ...process.env };
+    for (const address of [`unix://${home}/chosen.sock`, `tcp://127.0.0.1:${chosenOverTcp.port}`]) {
+      chosen.asked.length = 0;
+      const engine = await findEngine(address, { env: {}, home });
+      expect(await engine.facts()).toMatchObject({ version: "1.2.3" });
+      expect(chosen.asked).toEqual(["GET /version"]);
+      await engine.close();
+    }
+    expect(bystander.asked).toEqual([]);
+    expect({ ...process.env }).toEqual(before);
+  });
+
+  test("holds an engine over ssh, which is reached by ssh alone", async () => {
+    const bin = path.join(home, "bin");
+    await mkdir(bin, { recursive: true });
+    await writeFile(path.join(bin, "ssh"), '#!/bin/sh\n[ "$1" = -O ] && exit\necho "no way there" >&2\nexit 255\n', {
+      mode: 0o755,
+    });
+    vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
+    vi.stubEnv("DOCKER_HOST", `ssh://nobody@127.0.0.1:${bystander.port}`);
+    const engine = await findEngine(null, { env: process.env, home });
+    await expect(engine.facts()).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("no way there") as string,
+    });
+    await engine.close();
+    expect(bystander.asked).toEqual([]);
+  });
+
+  test("has an authority alone for certificates, and the engine is asked", async () => {
+    const certs = path.join(home, "authority-alone");
+    await mkdir(certs, { recursive: true });
+    await writeFile(path.join(certs, "ca.pem"), "");
+    vi.stubEnv("DOCKER_HOST", `tcp://127.0.0.1:${bystander.port}`);
+    vi.stubEnv("DOCKER_TLS_VERIFY", "1");
+    vi.stubEnv("DOCKER_CERT_PATH", certs);
+    const engine = await findEngine(null, { env: process.env, home });
+    await expect(engine.facts()).rejects.toMatchObject({
+      code: "unavailable",
+      hint: expect.stringContaining("DOCKER_CERT_PATH") as string,
+    });
+    await engine.close();
+  });
+});
+
+test("an engine that sends a request elsewhere is not followed there", async () => {
+  const elsewhere = await listener({ port: 0, host: "127.0.0.1" });
+  const file = path.join(home, "sends-away.sock");
+  const away = http.createServer((_, response) =>
+    response.writeHead(301, { location: `http://127.0.0.1:${elsewhere.port}/version` }).end(),
+  );
+  away.listen(file);
+  await once(away, "listening");
+  const engine = await findEngine(`unix://${file}`, { env: {}, home });
+  await expect(engine.facts()).rejects.toBeInstanceOf(Error);
+  await engine.close();
+  // Asked after anybody whom the engine could have sent.
+  await fetch(`http://127.0.0.1:${elsewhere.port}/last`);
+  expect(elsewhere.asked).toEqual(["GET /last"]);
+  for (const server of [away, elsewhere.server]) server.close();
 });
 
 describeEngines(

@@ -10,6 +10,8 @@ type Line = string;
 
 export interface EngineProxy {
   readonly address: string;
+  /** Asked first: a text is the whole answer to the request, and the engine never hears of it. */
+  instead: (line: Line) => string | null;
   /** Called before a request is handed on, and awaited. */
   asked: (line: Line) => Promise<void> | void;
   /** Called once the engine has begun to answer, before the client hears of it, and awaited. */
@@ -63,6 +65,11 @@ export async function engineProxy(address: string): Promise<EngineProxy> {
     void carry(client, engine, async (chunk) => {
       const request = /^((?:GET|HEAD|POST|PUT|DELETE) \S+) HTTP\/1\.1\r\n/.exec(chunk.toString("latin1"))?.[1];
       if (request === undefined) return;
+      const answer = proxy.instead(request);
+      if (answer !== null) {
+        await new Promise<void>((resolve) => client.end(answer, resolve));
+        throw new Error("answered");
+      }
       line = request;
       await proxy.asked(request);
     });
@@ -74,6 +81,7 @@ export async function engineProxy(address: string): Promise<EngineProxy> {
   });
   const proxy: EngineProxy = {
     address: `unix://${dir}/s`,
+    instead: () => null,
     asked: () => {},
     answered: () => {},
     freeze: () => (gate = Promise.withResolvers<void>()),

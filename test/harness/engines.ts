@@ -1,11 +1,19 @@
 // The container engines that tests run on: `RUNCODE_TEST_ENGINES` names them (podman=unix:///…,docker=unix:///…), and
-// scripts/engines.sh brings them up. Without one a test skips and says so; where RUNCODE_REQUIRE_TOOLS is set it fails,
-// unless the variable says `none`, as it does for an account that may use no engine.
+// scripts/engines.sh brings them up. Without one a test skips and says so; where RUNCODE_REQUIRE_TOOLS is set it fails.
+import { existsSync } from "node:fs";
 import { describe } from "vitest";
 
-export const ENGINE_KINDS = ["podman", "docker"] as const;
+const ROOT = process.getuid?.() === 0;
+
+/** What this account calls Podman: root's, or the account's own, which is rootless. */
+export const PODMAN = ROOT ? "podman" : "rootless";
+/** The kinds that this account may have; Docker's is root's, and others may use it as members of a group. */
+export const ENGINE_KINDS = [PODMAN, "docker"] as const;
+/** Those that this account can start and kill (own-engine.ts). */
+export const OWN_KINDS = ROOT ? ENGINE_KINDS : ([PODMAN] as const);
 export type EngineKind = (typeof ENGINE_KINDS)[number];
-/** One that is not like the others: dockerd with user namespaces, a bridge and a firewall. A few tests are for it as well. */
+/** One that is not like the others: dockerd with user namespaces, a bridge and a firewall. A few of root's tests are for it as well. */
+export const HARDENED = ROOT ? (["hardened"] as const) : [];
 export type EngineName = EngineKind | "hardened";
 
 /** Images that scripts/engines.sh makes on each engine: a static busybox and nothing else, and Debian with python3. */
@@ -16,9 +24,14 @@ export const DEBIAN = "localhost/runcode-debian:latest";
 export function engineAddress(kind: EngineName): string | null {
   const named = (process.env["RUNCODE_TEST_ENGINES"] ?? "").split(",").find((one) => one.startsWith(`${kind}=`));
   if (named) return named.slice(kind.length + 1);
-  const meant = process.env["RUNCODE_TEST_ENGINES"] === "none";
-  if (process.env["RUNCODE_REQUIRE_TOOLS"] && !meant) throw new Error(reason(kind));
+  if (process.env["RUNCODE_REQUIRE_TOOLS"]) throw new Error(reason(kind));
   return null;
+}
+
+/** One of the sockets at which an engine is found without being named, on this machine; null leaves them to a test. */
+export function usualSocket(): string | null {
+  const places = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+  return places.find((place) => existsSync(place)) ?? null;
 }
 
 /** Gives `describe.each`-like: runs `body` once for each of these kinds of engine, skipped with the reason where it is not there. */
@@ -36,5 +49,6 @@ export function describeEngines<Name extends EngineName = EngineKind>(
 }
 
 function reason(kind: EngineName): string {
-  return `no ${kind} in RUNCODE_TEST_ENGINES: eval "$(scripts/engines.sh up DIR)"`;
+  const account = kind === "rootless" ? " USER" : "";
+  return `no ${kind} in RUNCODE_TEST_ENGINES: eval "$(scripts/engines.sh up DIR${account})"`;
 }

@@ -26,7 +26,7 @@ export interface OwnEngineOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts one. Only for root, where the engines of RUNCODE_TEST_ENGINES are: in the body of `describeEngines`. */
+/** Starts one. Only of OWN_KINDS, and where the engines of RUNCODE_TEST_ENGINES are: in the body of `describeEngines`. */
 export async function ownEngine(kind: EngineKind, { words = [], env = {} }: OwnEngineOptions = {}): Promise<OwnEngine> {
   const dir = mkdtempSync("/tmp/rce-");
   const script = path.join(ROOT, "scripts/engines.sh");

@@ -49,5 +49,3 @@ test("install.ps1 compares the checksum before it makes or unpacks anything in t
   expect(at.every((index) => index > 0)).toBe(true);
   expect(at).toEqual(at.toSorted((a, b) => a - b));
 });
-
-test.skip("install.ps1 installs, refuses and removes (needs PowerShell on Windows: neither Debian nor npm has one)", () => {});

@@ -23,6 +23,7 @@ let seat: Agent;
 let close: Desk["close"];
 beforeAll(async () => {
   ({ home, seat, close } = await desk());
+  await home.workspace("other");
 });
 afterAll(() => close());
 
@@ -229,7 +230,6 @@ test("first calls at once share what they need, and each is answered", async () 
 });
 
 test("two workspaces are told apart, whatever is connected", async () => {
-  await home.workspace("other");
   const where = async (args: object): Promise<string> => {
     const { workspace, stdout } = await exec({ command: "pwd", ...args });
     return `${workspace} ${path.basename(path.dirname(path.dirname(stdout.trim())))}`;

@@ -109,9 +109,10 @@ describe("read", () => {
     ["what is not there", "read/none", "not_found"],
     ["a directory", "read", "conflict"],
     ["a device", "/dev/zero", "conflict"],
-    ["a path below a file", "read/a.txt/b", "not_found"],
+    ["a path below a file", "read/a-file/b", "not_found"],
     ["a NUL", "a\0b", "usage"],
   ])("%s is a failure", async (_, file, error) => {
+    await place("read/a-file", "");
     expect(await seat.fails("read", { path: file })).toMatchObject({ error });
   });
 
@@ -154,9 +155,11 @@ describe("write", () => {
   test.each([
     ["a directory", "write", "conflict"],
     ["a path that ends with a slash", "write/x/", "usage"],
-    ["a path below a file", "write/bytes/x", "conflict"],
+    ["a path below a file", "write/a-file/x", "conflict"],
   ])("%s is a failure and changes nothing", async (_, file, error) => {
+    await place("write/a-file", "as it was");
     expect(await seat.fails("write", { path: file, content: "no" })).toMatchObject({ error });
+    expect(await readFile(at("write/a-file"), "utf8")).toBe("as it was");
   });
 
   test("base64 that is none is refused", async () => {

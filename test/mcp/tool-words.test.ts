@@ -54,7 +54,7 @@ describe("a failure of a tool", () => {
       "a job that is not there",
       "job_status",
       { job_id: "0123456789abcdef" },
-      "a job that is not there was not begun, or was removed",
+      "job_status without job_id lists them; a job that is not there was not begun, or was removed",
     ],
   ])("hints at parameters: %s", async (_, tool, args, hint) => {
     expect(await at.seat.fails(tool, args)).toMatchObject({ hint });

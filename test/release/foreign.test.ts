@@ -1,5 +1,6 @@
 // The binaries of other machines, as far as they run on this one: under qemu's emulation of a CPU, under Wine, under musl's loader.
-// Each is a client of a real server here. macOS' cannot run here at all; archives.test.ts verifies their signatures.
+// Each is a client of a real server here. macOS' cannot run here at all; archives.test.ts verifies their signatures. Nor can
+// windows_arm64: nothing in Debian runs a Windows program for another CPU.
 import { execa } from "execa";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -141,9 +142,6 @@ describe("the musl builds", () => {
     () => emulated("linux_x64-musl", ["/lib/ld-musl-x86_64.so.1"]),
   );
 });
-
-describe.skip("windows_arm64 (nothing in Debian runs a Windows program for another CPU)", () =>
-  test("as a client", () => {}));
 
 describeBuilt(["windows_x64"])("windows_x64 under Wine", () => {
   describeWith("wine")("as a client", () => {

@@ -1,9 +1,12 @@
 // The runtime API in front of a real engine, reached without a socket.
+import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
+import path from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { dockerEngine } from "../../src/server/runtime-api/docker-engine.ts";
-import { createLeftovers } from "../../src/server/runtime-api/leftovers.ts";
+import { openLeftovers } from "../../src/server/runtime-api/leftovers.ts";
+import { pendingIn } from "../../src/server/runtime-api/pending.ts";
 import { createRuntimeApi, type RuntimeApi, type RuntimeApiDeps } from "../../src/server/runtime-api/index.ts";
 import { NOBODY } from "../../src/server/runtime-api/runtimes.ts";
 import { volumePolicy } from "../../src/server/runtime-api/volumes.ts";
@@ -31,7 +34,8 @@ export async function testApi(
   const log: string[] = [];
   const { volumes = [], mark = `${process.pid}-${Math.random().toString(36).slice(2)}`, ...deps } = change;
   const asked = dockerEngine(engine);
-  const leftovers = createLeftovers(asked, systemClock, (line) => log.push(line));
+  const dir = await mkdtemp(path.join(os.tmpdir(), "rca-"));
+  const leftovers = await openLeftovers(asked, pendingIn(dir), systemClock, (line) => log.push(line));
   const api = createRuntimeApi({
     engine: asked,
     leftovers,
@@ -73,6 +77,7 @@ export async function testApi(
           .catch(() => {});
       }
       await engine.close();
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { RUNTIME_LABEL } from "../../src/protocol/runtime-api.ts";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, OWN_KINDS } from "../harness/engines.ts";
 import {
   engineProxy,
   ownEngine,
@@ -122,4 +122,5 @@ describeEngines(
       expect(await workspaces()).toEqual([]);
     });
   },
+  OWN_KINDS,
 );

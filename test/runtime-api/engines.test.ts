@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { engineProxy } from "../harness/engine-proxy.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, ENGINE_KINDS, HARDENED, PODMAN } from "../harness/engines.ts";
 import type { Answer } from "../server/plane.ts";
 import { TEST_LABEL, testApi, type TestApi } from "./api.ts";
 
@@ -123,6 +123,30 @@ describeEngines(
         expect((await other.inspect()).State).toMatchObject({ Running: true, Paused: false });
       } finally {
         await other.remove({ force: true });
+      }
+    });
+
+    test("what somebody made of a runtime's image is no runtime, and a runtime may be made of it", async () => {
+      const { json } = await start();
+      const image = `localhost/${unique("snapshot")}`;
+      await t.engine.api.getContainer(json.container_id).commit({ repo: image, tag: "latest" });
+      const theirs = await t.engine.api.createContainer({
+        name: unique("theirs"),
+        Image: `${image}:latest`,
+        Cmd: SLEEP,
+      });
+      try {
+        await theirs.start();
+        for (const ref of [theirs.id, unique("theirs")]) expect((await act("stop", ref)).status).toBe(404);
+        expect((await mine()).filter((name) => name === unique("theirs"))).toEqual([]);
+        expect((await act("pause", json.name)).json.container_id).toBe(json.container_id);
+        expect((await theirs.inspect()).State).toMatchObject({ Running: true, Paused: false });
+        const made = await start({ image: `${image}:latest` });
+        expect([made.status, made.json.status]).toEqual([201, "running"]);
+        await t.engine.api.getContainer(made.json.container_id).remove({ force: true });
+      } finally {
+        await theirs.remove({ force: true });
+        await t.engine.api.getImage(`${image}:latest`).remove({ force: true });
       }
     });
 
@@ -295,7 +319,7 @@ describeEngines(
       const somewhere = [{ HostIp: "127.0.0.1", HostPort: expect.stringMatching(/^\d+$/) as string }];
       expect(json.ports).toEqual(kind === "docker" ? {} : { "8000/tcp": somewhere, "53/udp": somewhere });
       // The hardened one's addresses are those of a network of its own, where nothing of ours is.
-      if (kind !== "podman") return;
+      if (kind !== PODMAN) return;
       const [at] = json.ports["8000/tcp"] as { HostPort: string }[];
       const heard = (): Promise<string> =>
         new Promise((resolve) => {
@@ -324,7 +348,7 @@ describeEngines(
       }
     });
   },
-  ["podman", "docker", "hardened"],
+  [...ENGINE_KINDS, ...HARDENED],
 );
 
 describeEngines(
@@ -345,5 +369,5 @@ describeEngines(
     });
   },
   // Podman's has no id.
-  ["docker"],
+  ENGINE_KINDS.filter((kind) => kind === "docker"),
 );

@@ -1,6 +1,6 @@
 // The hosted contract, as OpenHands' remote runtime speaks it, over real engines.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
+import { BUSYBOX, describeEngines, ENGINE_KINDS, HARDENED } from "../harness/engines.ts";
 import type { Answer } from "../server/plane.ts";
 import { NO_ENGINE, TEST_LABEL, testApi, type TestApi } from "./api.ts";
 
@@ -166,5 +166,5 @@ describeEngines(
       expect((await t.ask("GET", "/image_exists?image=../containers/x")).json).toEqual({ exists: false });
     });
   },
-  ["podman", "docker", "hardened"],
+  [...ENGINE_KINDS, ...HARDENED],
 );

@@ -4,9 +4,9 @@ import net from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RUNTIME_LABEL } from "../../src/protocol/runtime-api.ts";
-import { findEngine } from "../../src/server/engine/index.ts";
-import { BUSYBOX, describeEngines } from "../harness/engines.ts";
-import { runProgram, testHome, type Ran, type ServerFacts, type TestHome } from "../harness/index.ts";
+import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import { BUSYBOX, describeEngines, HARDENED, PODMAN } from "../harness/engines.ts";
+import { engineProxy, runProgram, testHome, type Ran, type ServerFacts, type TestHome } from "../harness/index.ts";
 import { NO_ENGINE } from "./api.ts";
 
 type Facts = ServerFacts & { readonly runtime_api: string; readonly notes: readonly string[] };
@@ -181,7 +181,9 @@ describeEngines(
   (kind, address) => {
     let it: Served;
     let shared: string;
+    let engine: Engine;
     beforeAll(async () => {
+      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
       const home = await testHome();
       shared = path.join(home.dir, "shared");
       await mkdir(shared);
@@ -189,7 +191,6 @@ describeEngines(
     });
     afterAll(async () => {
       // Runtimes outlive the server; nothing of the contract removes them.
-      const engine = await findEngine(address, { env: {}, home: it.home.dir });
       const { api } = engine;
       for (const { Id, Names } of await api.listContainers({ all: true, filters: { label: [RUNTIME_LABEL] } })) {
         if (Names[0]?.endsWith(unique("").slice(1))) await api.getContainer(Id).remove({ force: true, v: true });
@@ -289,27 +290,50 @@ describeEngines(
       expect(gone.filter(({ name }) => left.includes(name))).toEqual([]);
     });
 
-    test("a server that ends takes back what it was just starting, and leaves what runs", async () => {
-      const other = await served(["--runtime-api", "127.0.0.1:0"], { DOCKER_HOST: address });
-      const [stays, begun] = [unique("stays"), unique("begun")];
-      const base = other.facts.runtime_api;
-      try {
-        expect(
-          (await it.run(["start", BUSYBOX, "--runtime-base", base, "--name", stays, "--", ...POLITE])).exitCode,
-        ).toBe(0);
-      } finally {
-        const starting = it.run(["start", BUSYBOX, "--json", "--runtime-base", base, "--name", begun, "--", ...POLITE]);
-        await other.close();
-        const answered = (await starting).exitCode === 0;
-        // They are another server's; the engine knows.
-        const engine = await findEngine(address, { env: {}, home: "/nonexistent" });
-        const there = await engine.api.listContainers({ filters: { name: [stays, begun] } });
-        const left = there.flatMap(({ Names }) => Names);
-        for (const { Id } of there) await engine.api.getContainer(Id).remove({ force: true });
-        await engine.close();
-        expect(left.sort()).toEqual([...(answered ? [`/${begun}`] : []), `/${stays}`]);
-      }
-    });
+    test.each([
+      ["asked for", "asked", /^POST \/containers\/create\?name=begun/],
+      ["made", "answered", /^POST \/containers\/create\?name=begun/],
+      ["running", "answered", /^POST \/containers\/[^/]+\/start/],
+    ] as const)(
+      "a server that ends takes back a container that is %s and that nobody was told of, and leaves what runs",
+      async (_, when, request) => {
+        const proxy = await engineProxy(address);
+        const other = await served(["--runtime-api", "127.0.0.1:0"], { DOCKER_HOST: proxy.address });
+        const [stays, begun] = [unique("stays"), unique("begun")];
+        const start = (name: string): Promise<Ran> =>
+          it.run([
+            "start",
+            BUSYBOX,
+            "--json",
+            "--runtime-base",
+            other.facts.runtime_api,
+            "--name",
+            name,
+            "--",
+            ...POLITE,
+          ]);
+        let closed: Promise<void> | undefined;
+        try {
+          expect((await start(stays)).exitCode).toBe(0);
+          // The engine is heard of again once the server has been told to end.
+          proxy[when] = async (line) => {
+            if (closed !== undefined || !request.test(line)) return;
+            closed = other.close();
+            await expect.poll(() => other.log()).toContain("draining");
+          };
+          const told = await start(begun);
+          await closed;
+          expect([told.exitCode, told.json()["error"]]).toEqual([6, "unavailable"]);
+          // They are another server's; the engine knows.
+          await expect(engine.api.getContainer(begun).inspect()).rejects.toMatchObject({ statusCode: 404 });
+          expect((await engine.api.getContainer(stays).inspect()).State.Running).toBe(true);
+          await engine.api.getContainer(stays).remove({ force: true });
+        } finally {
+          await (closed ?? other.close());
+          await proxy.close();
+        }
+      },
+    );
   },
 );
 
@@ -350,5 +374,5 @@ describeEngines(
       }
     });
   },
-  ["podman", "hardened"],
+  [PODMAN, ...HARDENED],
 );

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { RuncodeError } from "../../src/protocol/errors.ts";
-import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
+import type { Driver, Sandbox } from "../../src/server/sandboxes/driver.ts";
 import type { WorkspaceEvent } from "../../src/server/workspaces/lifecycle.ts";
 import { altered, codeOf, gated } from "./drivers.ts";
 import { testPlane, type TestPlane } from "./plane.ts";
@@ -14,84 +14,96 @@ const plane = async (...args: Parameters<typeof testPlane>): Promise<TestPlane> 
   open.push(made);
   return made;
 };
+type Wrap = (driver: Driver) => Driver;
+/** A workspace whose driver is behind a gate, and wishes for it, each of which gives how it ended; `around` changes the driver more. */
+const atGate = async (around: (wrap: Wrap) => Wrap = (wrap) => wrap) => {
+  const gate = gated();
+  const t = await plane({ wrap: around(gate.wrap) });
+  const { id } = await t.plane.workspaces.create(t.account, {});
+  const start = async (): Promise<string> => await codeOf(t.plane.workspaces.start(t.account, id));
+  const stop = async (): Promise<string> => await codeOf(t.plane.workspaces.stop(t.account, id));
+  const now = () => ({ ...t.plane.workspaces.get(t.account, id), desired: t.store.workspaces.get(id)?.desired });
+  return { gate, workspaces: t.plane.workspaces, start, stop, now };
+};
 
 describe("a workspace", () => {
+  test("whose number something else has already takes the next one, under the title that was asked for", async () => {
+    const t = await plane({
+      wrap: altered((driver) => ({
+        create: async (spec) => {
+          if (spec.id < 3) throw new RuncodeError("conflict", "there is one of that number");
+          await driver.create(spec);
+        },
+      })),
+    });
+    const made = await t.plane.workspaces.create(t.account, { title: "box" });
+    expect([made.id, made.title]).toEqual([3, "box"]);
+    expect(t.plane.workspaces.list(t.account).map(({ id }) => id)).toEqual([3]);
+    await t.plane.workspaces.start(t.account, made.id);
+  });
+
   test("that fifty start at once is started once, and all fifty are told", async () => {
-    const gate = gated();
-    const t = await plane({ wrap: gate.wrap });
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    const starts = Array.from({ length: 50 }, () => codeOf(t.plane.workspaces.start(t.account, id)));
+    const { gate, start, stop, now } = await atGate();
+    const starts = Array.from({ length: 50 }, start);
     await gate.begun;
-    expect(t.plane.workspaces.get(t.account, id).state).toBe("starting");
+    expect(now().state).toBe("starting");
     gate.go();
     expect(new Set(await Promise.all(starts))).toEqual(new Set(["done"]));
     expect(gate.starts).toBe(1);
-    const stops = Array.from({ length: 50 }, () => codeOf(t.plane.workspaces.stop(t.account, id)));
+    const stops = Array.from({ length: 50 }, stop);
     expect(new Set(await Promise.all(stops))).toEqual(new Set(["done"]));
     expect(gate.stops).toBe(1);
   });
 
   test("that is stopped while it starts is stopped, and whoever started it is told", async () => {
-    const gate = gated();
-    const t = await plane({ wrap: gate.wrap });
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    const { gate, start, stop, now } = await atGate();
+    const started = start();
     await gate.begun;
-    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
+    const stopped = stop();
     gate.go();
     expect(await Promise.all([started, stopped])).toEqual(["conflict", "done"]);
-    expect(t.plane.workspaces.get(t.account, id).state).toBe("stopped");
-    expect(t.store.workspaces.get(id)?.desired).toBe("stopped");
+    expect(now()).toMatchObject({ state: "stopped", desired: "stopped" });
   });
 
   test("that is stopped while it starts and started again at once is started anew, and each is told what became of its wish", async () => {
-    const gate = gated();
-    const t = await plane({ wrap: gate.wrap });
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    const { gate, start, stop, now } = await atGate();
+    const first = start();
     await gate.begun;
-    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
-    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    const wishes = [first, stop(), start()];
     gate.go();
-    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "done"]);
-    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "running", problem: null });
-    expect([gate.starts, t.store.workspaces.get(id)?.desired]).toEqual([2, "running"]);
+    expect(await Promise.all(wishes)).toEqual(["conflict", "conflict", "done"]);
+    expect(now()).toMatchObject({ state: "running", problem: null, desired: "running" });
+    expect(gate.starts).toBe(2);
   });
 
   test("whose second start fails leaves the failure to whoever wanted that one", async () => {
-    const gate = gated();
-    const t = await plane({
-      wrap: (driver) => {
-        const slow = gate.wrap(driver);
-        const start: typeof slow.start = async (spec, options) => {
-          const sandbox = await slow.start(spec, options);
-          await sandbox.stop();
-          throw new RuncodeError("start_failed", "no room in the inn");
-        };
-        return { ...slow, start };
+    const failing = altered((driver) => ({
+      start: async (spec, options) => {
+        await (await driver.start(spec, options)).stop();
+        throw new RuncodeError("start_failed", "no room in the inn");
       },
-    });
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    const first = codeOf(t.plane.workspaces.start(t.account, id));
+    }));
+    const { gate, start, stop, now } = await atGate((wrap) => (driver) => failing(wrap(driver)));
+    const first = start();
     await gate.begun;
-    const stopped = codeOf(t.plane.workspaces.stop(t.account, id));
-    const second = codeOf(t.plane.workspaces.start(t.account, id));
+    const wishes = [first, stop(), start()];
     gate.go();
-    expect(await Promise.all([first, stopped, second])).toEqual(["conflict", "conflict", "start_failed"]);
-    expect(t.plane.workspaces.get(t.account, id)).toMatchObject({ state: "error", problem: "no room in the inn" });
+    expect(await Promise.all(wishes)).toEqual(["conflict", "conflict", "start_failed"]);
+    expect(now()).toMatchObject({ state: "error", problem: "no room in the inn" });
   });
 
   test("that outlives the server is not started anew by a server that ends while it starts", async () => {
-    const gate = gated();
-    const t = await plane({ wrap: (driver) => ({ ...gate.wrap(driver), outlivesServer: true }) });
-    const { id } = await t.plane.workspaces.create(t.account, {});
-    const started = codeOf(t.plane.workspaces.start(t.account, id));
+    const { gate, workspaces, start, now } = await atGate((wrap) => (driver) => ({
+      ...wrap(driver),
+      outlivesServer: true,
+    }));
+    const started = start();
     await gate.begun;
-    const closed = t.plane.workspaces.close();
+    const closed = workspaces.close();
     gate.go();
     await closed;
     expect([await started, gate.starts]).toEqual(["unavailable", 1]);
-    expect(t.store.workspaces.get(id)?.desired).toBe("running");
+    expect(now().desired).toBe("running");
   });
 
   test("whose command ends at once while its engine is away can be stopped, and is ended when the engine is back", async () => {

@@ -64,6 +64,50 @@ describe("a server that starts again", () => {
     await expect(stat(path.join(dir, "workspaces", String(id)))).rejects.toThrow("ENOENT");
   });
 
+  test("clears up what its former life was still making, of which nobody was told", async () => {
+    const { live, dir } = await lives();
+    const begun = Promise.withResolvers<void>();
+    const first = await live({
+      wrap: altered((driver) => ({
+        create: async (spec) => {
+          await driver.create(spec);
+          begun.resolve();
+          await new Promise(() => {});
+        },
+      })),
+    });
+    void first.plane.workspaces.create(first.account, { title: "half" });
+    await begun.promise;
+    expect(first.plane.workspaces.list(first.account)).toEqual([]);
+    expect(first.plane.workspaces.byTitle(first.account, "half")).toBeNull();
+    expect(await codeOf(first.plane.workspaces.start(first.account, 1))).toBe("not_found");
+    await first.plane.workspaces.recover();
+    expect(first.store.workspaces.get(1)).not.toBeNull();
+
+    const second = await live();
+    await second.plane.workspaces.recover();
+    expect(second.plane.workspaces.list(second.account)).toEqual([]);
+    await expect(stat(path.join(dir, "workspaces", "1"))).rejects.toThrow("ENOENT");
+    expect((await second.plane.workspaces.create(second.account, { title: "half" })).id).toBe(2);
+  });
+
+  test("starts no workspace whose home is gone, and says where it was", async () => {
+    const { live, dir } = await lives();
+    const first = await live();
+    const { id } = await first.plane.workspaces.create(first.account, {});
+    await first.plane.workspaces.start(first.account, id);
+    await first.plane.workspaces.close();
+    const home = path.join(dir, "workspaces", String(id), "home");
+    await rm(home, { recursive: true });
+    const second = await live();
+    await second.plane.workspaces.recover();
+    expect(second.plane.workspaces.get(second.account, id)).toMatchObject({
+      state: "error",
+      problem: expect.stringContaining(home) as string,
+    });
+    await expect(stat(home)).rejects.toThrow("ENOENT");
+  });
+
   test("knows, while it removes what nobody has any more, the workspaces that are made meanwhile", async () => {
     const { live } = await lives();
     const began = Promise.withResolvers<(id: number) => boolean>();
@@ -73,6 +117,7 @@ describe("a server that starts again", () => {
         reconcile: async (isKnown) => {
           began.resolve(isKnown);
           await gate.promise;
+          return [];
         },
       })),
     });
@@ -104,6 +149,44 @@ describe("a server that starts again", () => {
     await third.plane.workspaces.recover();
     expect(third.plane.workspaces.get(third.account, id).state).toBe("running");
   });
+
+  test.each([
+    ["that was stopped", "stopped"],
+    ["that was to be brought back, and was stopped first", "running"],
+  ] as const)(
+    "takes a start of a workspace %s for a start like any other: where it fails, it stays stopped and says why",
+    async (_, before) => {
+      const { live } = await lives();
+      const first = await live();
+      const { id } = await first.plane.workspaces.create(first.account, {});
+      if (before === "running") await first.plane.workspaces.start(first.account, id);
+      await first.plane.workspaces.close();
+
+      const clearing = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      const failing = altered((driver) => ({
+        recover: async (spec) => {
+          clearing.resolve();
+          await gate.promise;
+          return await driver.recover(spec);
+        },
+        start: async () => {
+          throw new RuncodeError("start_failed", "not today");
+        },
+      }));
+      const second = await live({ wrap: failing });
+      const { workspaces } = second.plane;
+      const recovery = workspaces.recover();
+      await clearing.promise;
+      const stopped = before === "running" ? codeOf(workspaces.stop(second.account, id)) : null;
+      const started = codeOf(workspaces.start(second.account, id));
+      gate.resolve();
+      expect([await started, await stopped]).toEqual(["start_failed", before === "running" ? "conflict" : null]);
+      await recovery;
+      expect(workspaces.get(second.account, id)).toMatchObject({ state: "error", problem: "not today" });
+      expect(second.store.workspaces.get(id)).toMatchObject({ desired: "stopped", problem: "not today" });
+    },
+  );
 
   test("and is told to end meanwhile leaves nothing running, and all of it wanted", async () => {
     const { live } = await lives();

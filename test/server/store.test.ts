@@ -14,6 +14,7 @@ const open = (): Store => (store = openStore(path.join(dir, "runcode.db")));
 const owner = (): number => store.accounts.insert({ email: "a@b", name: "A", tier: "t", role: "owner" }, NOW).id;
 const workspace = (accountId: number, title: string) =>
   store.workspaces.insert({
+    desired: "stopped",
     accountId,
     title,
     customTitle: null,

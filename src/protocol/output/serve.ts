@@ -34,6 +34,7 @@ export default v.union([
             url: text("where it is"),
             answers: flag("whether it does"),
             detail: text("what it is, or what is wrong with it; for people"),
+            fix: v.exactOptional(text("what to do where it does not answer")),
           }),
         ),
         v.description("container engines that this machine can reach"),

@@ -2,6 +2,7 @@
 import { RuncodeError } from "../../protocol/errors.ts";
 import type { Driver, DriverHealth } from "../sandboxes/driver.ts";
 import { createDriver, EMBEDDED, type DriverOptions, type EngineOptions } from "../sandboxes/index.ts";
+import type { Flavors } from "../workspaces/flavors.ts";
 import type { DataDir } from "./data-dir.ts";
 
 export interface OpenDrivers {
@@ -14,13 +15,14 @@ export interface OpenDrivers {
 /**
  * Opens the drivers of this server. Takes the names of those it shall have, the default first; with none it has the most
  * isolated one that works here and no other, since whoever may make a workspace chooses among what there is, and one without
- * isolation is the operator's to offer. Throws RuncodeError `unavailable` when one that is wanted, or every one, does not work.
+ * isolation is the operator's to offer. `flavors` are what its workspaces may have. Throws RuncodeError `unavailable` when one that is wanted, or every one, does not work.
  */
 export async function openDrivers(
   dir: DataDir,
   self: readonly string[],
   wanted: readonly string[],
   engine: EngineOptions,
+  flavors: Flavors,
 ): Promise<OpenDrivers> {
   const drivers: Driver[] = [];
   const notes: string[] = [];
@@ -29,7 +31,7 @@ export async function openDrivers(
     const { driver, health } = await probe(name, { dataDir: dir.root, self, engine });
     if (driver && health.ok) {
       drivers.push(driver);
-      notes.push(...describe(driver, health, drivers.length === 1));
+      notes.push(...describe(driver, health, drivers.length === 1, flavors));
       continue;
     }
     await driver?.close();
@@ -57,11 +59,19 @@ async function probe(name: string, options: DriverOptions): Promise<{ driver: Dr
   }
 }
 
-function describe(driver: Driver, health: DriverHealth, isDefault: boolean): string[] {
-  const notes = [`driver ${driver.name}${isDefault ? " (default)" : ""}: ${health.detail}`];
+function describe(driver: Driver, health: DriverHealth, isDefault: boolean, flavors: Flavors): string[] {
   const missing = Object.entries(health.enforces)
     .filter(([, enforced]) => !enforced)
     .map(([limit]) => limit);
-  if (missing.length > 0) notes.push(`driver ${driver.name}: limits on ${missing.join(", ")} are not enforced here`);
-  return notes;
+  const { cpus: there = Infinity } = health;
+  const wide = [...flavors].flatMap(([name, { cpus = 0 }]) => (cpus > there ? [{ name, cpus }] : []));
+  return [
+    `driver ${driver.name}${isDefault ? " (default)" : ""}: ${health.detail}`,
+    ...(missing.length > 0 ? [`driver ${driver.name}: limits on ${missing.join(", ")} are not enforced here`] : []),
+    ...wide.map(
+      ({ name, cpus }) =>
+        `driver ${driver.name}: flavor ${name} allows ${cpus} CPUs, and there are ${there}: it gives those`,
+    ),
+    ...(health.notes ?? []).map((note) => `driver ${driver.name}: ${note}`),
+  ];
 }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
+import { IMAGE_NAMES, isImageName } from "../engine/index.ts";
 import { ISOLATED, type EngineOptions } from "../sandboxes/index.ts";
 
 export interface EngineFlags {
@@ -20,6 +21,10 @@ export type EngineConfig = EngineOptions;
 /** Throws RuncodeError `usage`, and for the seccomp profile `io` and `config_invalid`. */
 export async function checkEngine(flags: EngineFlags, cwd: string): Promise<EngineConfig> {
   const { engine = null, image = null, engineNetwork: network = ISOLATED } = flags;
+  if (image !== null && !isImageName(image))
+    throw new RuncodeError("usage", `--image takes the name of an image, not ${JSON.stringify(image.slice(0, 300))}`, {
+      hint: IMAGE_NAMES,
+    });
   // `host` and `container:…` are networks of somebody else, with all that is reached there.
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(network) || network === "host")
     throw new RuncodeError("usage", "--engine-network takes isolated, none, default, or the name of a network", {

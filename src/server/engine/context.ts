@@ -5,7 +5,7 @@ import path from "node:path";
 import * as v from "valibot";
 import { readIfThere } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { readTls, type TlsMaterial } from "./tls.ts";
+import { dockerConfigDir, readTls, type TlsMaterial } from "./tls.ts";
 
 export interface EngineContext {
   readonly name: string;
@@ -24,7 +24,7 @@ export async function contextOf(
   env: Readonly<Record<string, string | undefined>>,
   home: string,
 ): Promise<EngineContext | null> {
-  const dir = env["DOCKER_CONFIG"] || path.join(home, ".docker");
+  const dir = dockerConfigDir(env, home);
   const config = v.safeParse(Config, await json(path.join(dir, "config.json")));
   const name = env["DOCKER_CONTEXT"] || (config.success ? config.output.currentContext : undefined) || "default";
   if (name === "default") return null;

@@ -1,4 +1,4 @@
-// Where the engine is: what was asked for, else what Docker's own command line would take, else the first usual socket.
+// Where the engine is: what was asked for, else what Docker's own command line would take, else one of the usual sockets.
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { RuncodeError } from "../../protocol/errors.ts";
@@ -8,8 +8,10 @@ import { tlsOfEnvironment, type TlsMaterial } from "./tls.ts";
 interface Found {
   /** For people; it never holds a secret. */
   readonly url: string;
-  /** How it was found, for a person: `DOCKER_HOST`, `the Docker context remote`, `--engine`. */
+  /** What names it, for a person: `DOCKER_HOST`, `the Docker context remote`, `--engine`. */
   readonly from: string;
+  /** What is wrong with those that would have been preferred. */
+  readonly passedOver?: readonly string[];
 }
 
 export type Endpoint = Found &
@@ -26,29 +28,22 @@ export interface Surroundings {
   readonly home: string;
 }
 
-const unavailable = (message: string, hint: string): RuncodeError => new RuncodeError("unavailable", message, { hint });
-
 /**
- * Takes an address such as `unix:///run/podman/podman.sock`, or null to search; gives the endpoint. Nobody is asked anything
- * there. Throws RuncodeError `config_invalid` for an address that is none, `insecure_base` for plain TCP to another machine,
- * `io` for a certificate that cannot be read, `unavailable` when nothing was found.
+ * Takes an address such as `unix:///run/podman/podman.sock`, or null for the one that the environment names; gives the endpoint,
+ * or null where nobody names one and the usual sockets are left. Nobody is asked anything there. Throws RuncodeError
+ * `config_invalid` for an address that is none, `insecure_base` for plain TCP to another machine, `io` for a certificate that
+ * cannot be read.
  */
-export async function resolveEndpoint(asked: string | null, { env, home }: Surroundings): Promise<Endpoint> {
-  if (asked !== null) return await parse(asked, "--engine", await tlsOfEnvironment(env));
+export async function resolveEndpoint(asked: string | null, { env, home }: Surroundings): Promise<Endpoint | null> {
+  if (asked !== null) return await parse(asked, "--engine", await tlsOfEnvironment(env, home));
   const host = env["DOCKER_HOST"];
-  if (host) return await parse(host, "DOCKER_HOST", await tlsOfEnvironment(env));
+  if (host) return await parse(host, "DOCKER_HOST", await tlsOfEnvironment(env, home));
   const context = await contextOf(env, home);
-  if (context) return await parse(context.host, `the Docker context ${context.name}`, context.tls);
-  const [socket] = await usualSockets({ env, home });
-  if (socket !== undefined) return { kind: "unix", path: socket, url: `unix://${socket}`, from: "the usual place" };
-  throw unavailable(
-    "no container engine was found: DOCKER_HOST is not set, there is no Docker context, and no socket in the usual places",
-    "start Docker or Podman (systemctl start podman.socket), or name one with --engine",
-  );
+  return context && (await parse(context.host, `the Docker context ${context.name}`, context.tls));
 }
 
-/** The sockets that are there of those where engines put theirs, in the order in which they are tried. */
-export async function usualSockets({ env, home }: Surroundings): Promise<string[]> {
+/** The sockets that are there of those where engines put theirs, in the order in which they are preferred. */
+export async function usualEndpoints({ env, home }: Surroundings): Promise<readonly Endpoint[]> {
   const own = env["XDG_RUNTIME_DIR"];
   const places = [
     "/var/run/docker.sock",
@@ -58,7 +53,14 @@ export async function usualSockets({ env, home }: Surroundings): Promise<string[
     ...(own ? [path.join(own, "podman/podman.sock")] : []),
   ];
   const there = await Promise.all(places.map(async (place) => await stat(place).catch(() => null)));
-  return places.filter((_, at) => there[at]?.isSocket());
+  return places
+    .filter((_, at) => there[at]?.isSocket())
+    .map((place) => ({ kind: "unix", path: place, url: `unix://${place}`, from: "the usual sockets" }));
+}
+
+/** How it was found, for a person, and what was tried before it. */
+export function howFound({ from, passedOver = [] }: Endpoint): string {
+  return passedOver.length === 0 ? from : `${from}; passed over: ${passedOver.join(", ")}`;
 }
 
 async function parse(text: string, from: string, tls: TlsMaterial | null): Promise<Endpoint> {

@@ -1,6 +1,7 @@
 // What an engine or the way to it answers, in the words of our own errors.
 import { errno } from "../../platform/files.ts";
 import { RuncodeError, type ErrorCode } from "../../protocol/errors.ts";
+import { oneLine } from "../../protocol/text.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** Errors of a connection that could not be made, or broke. Bun has names of its own beside the system's. */
@@ -52,13 +53,23 @@ export async function ifThere<T>(asked: Promise<T>): Promise<T | null> {
   }
 }
 
-/** What the engine said, without dockerode's frame around it: one line. */
+const SAID_LENGTH = 400;
+
+/**
+ * Takes what an engine, a registry behind it or a program in a container has said, of whatever type; gives it as people may read
+ * it: one line without control characters, 400 characters at most.
+ */
+export function said(text: unknown): string {
+  return typeof text === "string" || typeof text === "number" ? oneLine(String(text)).slice(0, SAID_LENGTH) : "";
+}
+
+/** What the engine said, without dockerode's frame around it: its last line, as `said` gives it. */
 export function reasonOf(error: unknown): string {
-  const said = (error as { json?: { message?: unknown; cause?: unknown } } | null)?.json;
+  const json = (error as { json?: { message?: unknown } } | null)?.json;
   const message =
-    typeof said?.message === "string" ? said.message : error instanceof Error ? error.message : String(error);
+    typeof json?.message === "string" ? json.message : error instanceof Error ? error.message : String(error);
   const bare = message.trim().replace(/^\(HTTP code \d+\) [^-]* - /, "");
-  return (bare.split("\n").at(-1) ?? "").slice(0, 400);
+  return said(bare.split("\n").at(-1)) || "it gave no reason";
 }
 
 /**
@@ -76,8 +87,8 @@ export function engineError(
   const failed = (code: ErrorCode, why: string, hint?: string): RuncodeError =>
     new RuncodeError(code, what === null ? why : `${what}: ${why}`, { hint, cause: error });
   const status = statusOf(error);
-  const said = what === null ? `${engine}: ${reasonOf(error)}` : reasonOf(error);
-  if (status !== undefined) return failed(CODES[status] ?? otherwise, said);
+  const reason = what === null ? `${engine}: ${reasonOf(error)}` : reasonOf(error);
+  if (status !== undefined) return failed(CODES[status] ?? otherwise, reason);
   const code = errno(error);
   const name = error instanceof Error ? error.name : "";
   if (code === "EACCES" || code === "EPERM")
@@ -87,11 +98,11 @@ export function engineError(
       "run the server as an account that may, such as a member of the group docker",
     );
   const secure = endpoint?.kind === "tcp" && endpoint.tls !== null;
-  if (secure && (CERTIFICATE.test(`${code} ${said}`) || (code === "ECONNRESET" && endpoint.tls?.cert === undefined)))
+  if (secure && (CERTIFICATE.test(`${code} ${reason}`) || (code === "ECONNRESET" && endpoint.tls?.cert === undefined)))
     return failed(
       "unavailable",
-      `no trust between this machine and ${engine} (${code ?? said})`,
-      "DOCKER_CERT_PATH names a directory with ca.pem, and cert.pem and key.pem of a client that the engine knows",
+      `no trust between this machine and ${engine} (${code ?? reason})`,
+      "DOCKER_CERT_PATH (~/.docker where unset) is a directory with ca.pem, and cert.pem and key.pem of a client that the engine knows",
     );
   if (error instanceof WayBroken)
     return failed("unavailable", `${engine} is not reached: ${error.message}`, error.hint);
@@ -99,7 +110,7 @@ export function engineError(
     return failed(
       "unavailable",
       `${engine} does not answer${code && code !== "ABORT_ERR" ? ` (${code})` : ""}`,
-      endpoint ? `start it, or name another one: it was found by ${endpoint.from}` : "start the container engine",
+      endpoint ? `start it, or name another one: this one is from ${endpoint.from}` : "start the container engine",
     );
-  return failed(otherwise, said);
+  return failed(otherwise, reason);
 }

@@ -9,11 +9,21 @@ export interface TlsMaterial {
   readonly key?: string;
 }
 
-/** DOCKER_TLS_VERIFY switches it on, DOCKER_CERT_PATH says where the files are; null means that it is off. */
-export async function tlsOfEnvironment(env: Readonly<Record<string, string | undefined>>): Promise<TlsMaterial | null> {
-  const dir = env["DOCKER_CERT_PATH"];
+/**
+ * DOCKER_TLS_VERIFY switches it on, DOCKER_CERT_PATH says where the files are, which is else the directory of Docker's own
+ * configuration; null means that it is off. Throws RuncodeError `io`.
+ */
+export async function tlsOfEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  home: string,
+): Promise<TlsMaterial | null> {
   if (!env["DOCKER_TLS_VERIFY"]) return null;
-  return dir ? await readTls(dir) : {};
+  return await readTls(env["DOCKER_CERT_PATH"] || dockerConfigDir(env, home));
+}
+
+/** Where Docker's command line keeps what is its user's. */
+export function dockerConfigDir(env: Readonly<Record<string, string | undefined>>, home: string): string {
+  return env["DOCKER_CONFIG"] || path.join(home, ".docker");
 }
 
 /** Takes a directory with ca.pem, cert.pem and key.pem, each of which may be missing. Throws RuncodeError `io`. */

@@ -1,5 +1,6 @@
 // One SSH channel as a pair of byte streams with flow control that holds.
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { release } from "./release.ts";
 import type { Link, RawChannel } from "./ssh2.ts";
 
 /** Bytes waiting in the socket above which channels stop sending: enough to keep it busy, little enough to hold for each client. */
@@ -159,4 +160,29 @@ export function carry(
   });
   from.once("end", ended).once("close", ended).on("error", ended);
   return { done, stop, bytes: () => bytes };
+}
+
+/**
+ * Carries what the client sends to a stream, at the speed at which that takes it, and ends it with the client's end-of-file.
+ * `keepsNothing` says of the stream that it has no use for the memory of what it called back for. Gives what stops it: what comes
+ * after that, or after the channel was closed, flows into nothing.
+ */
+export function feed(from: Channel, to: Writable, keepsNothing: boolean): () => void {
+  const { input } = from;
+  let stopped = false;
+  const written = (chunk: Uint8Array, error: Error | null | undefined): void => {
+    if (keepsNothing && !error) release(chunk);
+  };
+  input.on("data", (chunk: Uint8Array) => {
+    if (stopped || from.closed) return;
+    if (!to.write(chunk, (error) => written(chunk, error))) input.pause();
+  });
+  to.on("drain", () => input.resume());
+  input.once("end", () => {
+    if (!stopped && !from.closed) to.end();
+  });
+  return () => {
+    stopped = true;
+    input.resume();
+  };
 }

@@ -1,6 +1,6 @@
 // One process on one channel: its streams, and how its end is told.
 import type { ProcessExit, SandboxProcess } from "../sandboxes/driver.ts";
-import { carry } from "./channel.ts";
+import { carry, feed } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 
 /** The signals that RFC 4254 §6.10 has names for; others are told as a code, as a shell would. */
@@ -34,12 +34,8 @@ export function run(process: SandboxProcess, channel: Channel, options: RunOptio
   if (process.stderr !== null) outputs.push(carry(process.stderr, channel, "stderr"));
 
   // A process that stops reading must not keep the client from being heard: what comes after is dropped, as sshd does.
-  const drop = (): void => {
-    channel.input.unpipe(process.stdin);
-    channel.input.resume();
-  };
+  const drop = feed(channel, process.stdin, process.stdinKeepsNothing ?? false);
   process.stdin.on("error", drop).once("close", drop);
-  channel.input.pipe(process.stdin);
 
   let exited = false;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -5,6 +5,7 @@ import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Connection as Client } from "ssh2";
+import { release } from "./release.ts";
 
 export interface RawEnd {
   readonly id: number;
@@ -36,6 +37,8 @@ type OpenInfo = {
 
 interface RawProtocol {
   readonly _kexinit: unknown;
+  /** Which class it is depends on the cipher; those that decrypt by a Decipher of `node:crypto` have one here. */
+  readonly _decipher?: { readonly _decipherInstance?: unknown };
   readonly _handlers: {
     CHANNEL_OPEN: (protocol: unknown, info: OpenInfo) => void;
     CHANNEL_OPEN_CONFIRMATION: (protocol: unknown, info: OpenInfo & { readonly recipient: number }) => void;
@@ -44,6 +47,7 @@ interface RawProtocol {
     CHANNEL_CLOSE: (protocol: unknown, recipient: number) => void;
     CHANNEL_REQUEST: (protocol: unknown, recipient: number, type: string, wantReply: boolean, data: unknown) => void;
   };
+  parse(chunk: Buffer, from: number, to: number): void;
   channelOpenFail(remote: number, reason: number, description?: string): void;
   channelSuccess(remote: number): void;
   channelFailure(remote: number): void;
@@ -178,6 +182,15 @@ export function link(client: Client, hooks: Hooks): Link {
     const remote = entry._chanInfo.outgoing.id;
     if (known) protocol.channelSuccess(remote);
     else protocol.channelFailure(remote);
+  };
+
+  // What was read from the socket stays until the garbage collector comes, although its packets have been decrypted into memory
+  // of their own. Before the first key exchange they have not.
+  const parse = protocol.parse.bind(protocol);
+  protocol.parse = (chunk, from, to) => {
+    const decipher = protocol._decipher;
+    parse(chunk, from, to);
+    if (decipher !== undefined && "_decipherInstance" in decipher) release(chunk);
   };
 
   // When the socket closes, ssh2 tells sessions from channels by the name of their class, which a minified build renames: those

@@ -1,6 +1,7 @@
 // What may be named to the engine. Images, containers and networks become parts of paths of its API, and some names are this
 // server's own.
 import { RuncodeError } from "../../protocol/errors.ts";
+import { isImageName } from "../engine/index.ts";
 import type { EngineNetwork, RuntimeEngine } from "./engine.ts";
 
 /** Containers, volumes and networks of this program begin so; a name that is taken would keep a workspace from starting. */
@@ -25,14 +26,9 @@ export function checkLabels(labels: Readonly<Record<string, string>>): void {
   if (own !== undefined) throw new RuncodeError("forbidden", `label ${own}: ${OWN_LABELS}* are this server's own`);
 }
 
-/** Whether it can be a reference to an image; in a path of the engine's API it then means nothing else. */
-export function isReference(image: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image) && !image.split("/").includes("..");
-}
-
 /** Throws RuncodeError `bad_request` for what is no reference to an image. */
 export function checkImage(image: string): void {
-  if (!isReference(image))
+  if (!isImageName(image))
     throw new RuncodeError("bad_request", `${JSON.stringify(image.slice(0, 200))} is no image reference`);
 }
 

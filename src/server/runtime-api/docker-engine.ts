@@ -1,8 +1,17 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
 import { setTimeout } from "node:timers/promises";
 import type Dockerode from "dockerode";
-import { engineError, ifThere, isMissing, reasonOf, statusOf, type Engine } from "../engine/index.ts";
-import { WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
+import {
+  engineError,
+  ifThere,
+  isMissing,
+  linesOf,
+  pullLines,
+  reasonOf,
+  statusOf,
+  type Engine,
+} from "../engine/index.ts";
+import { containerName, SERVER_LABEL, WORKSPACE_LABEL } from "../sandboxes/docker/owner.ts";
 import { volumeMount } from "../sandboxes/docker/container.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
 
@@ -16,8 +25,15 @@ const PROCESSES = 4096;
 const STOP_TRIES = 100;
 const BETWEEN_TRIES_MS = 50;
 
+/**
+ * The name that a runtime was made with. Whatever is made of an image that somebody made of a runtime has the runtime's labels, and
+ * cannot have its name: it is no runtime.
+ */
+const NAME_LABEL = "runcode.name";
+
 /** Takes an engine; gives what the runtime API asks of one. */
-export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
+export function dockerEngine(engine: Engine): RuntimeEngine {
+  const { api, endpoint } = engine;
   const ask = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
@@ -46,7 +62,10 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
       const stream = await ask(api.pull(withTag(image), { abortSignal: signal }));
       await ask(pulled(stream, signal));
     },
-    create: async (request) => (await ask(api.createContainer(optionsOf(request)))).id,
+    create: async (request) => {
+      const { enforces } = await ask(engine.traits());
+      return (await ask(api.createContainer(optionsOf(request, enforces.processes)))).id;
+    },
     start: (id) => ensure(container(id).start(), [304]),
     stop: async (id, graceSeconds) => {
       for (let tries = 0; tries < STOP_TRIES; tries++) {
@@ -62,14 +81,14 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
     remove: (id) => ensure(container(id).remove({ force: true, v: true }), [404, 409]),
     find: async (ref) => {
       const found = await seek(container(ref).inspect().catch(noneOfSeveral));
-      return found && !isWorkspace(found) ? inspected(found) : null;
+      return found && !isOthers(found) ? inspected(found) : null;
     },
     labelled: async (label, value) => {
       const filter = value === undefined ? label : `${label}=${value}`;
       const listed = await ask(api.listContainers({ all: true, filters: { label: [filter] } }));
       const found = await Promise.all(listed.map(({ Id }) => seek(container(Id).inspect())));
       return found
-        .flatMap((one) => (one && !isWorkspace(one) ? [inspected(one)] : []))
+        .flatMap((one) => (one && !isOthers(one) ? [inspected(one)] : []))
         .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
     },
     events: async (label, value, signal) => {
@@ -85,11 +104,14 @@ export function dockerEngine({ api, endpoint }: Engine): RuntimeEngine {
 }
 
 /**
- * Whether the docker driver made it. Its image is a workspace's owner's choice, and brings labels of its own, by which it could
- * pass for somebody's runtime.
+ * Whether a container's labels say of another one what it is: the docker driver made it, whose image is a workspace's owner's
+ * choice and brings labels of its own by which it could pass for somebody's runtime; or it was made of a runtime's image.
  */
-function isWorkspace({ Config }: Dockerode.ContainerInspectInfo): boolean {
-  return Object.hasOwn(Config.Labels ?? {}, WORKSPACE_LABEL);
+function isOthers({ Name, Config }: Dockerode.ContainerInspectInfo): boolean {
+  const { [SERVER_LABEL]: server, [WORKSPACE_LABEL]: workspace, [NAME_LABEL]: name } = Config.Labels ?? {};
+  const own = Name.replace(/^\//, "");
+  if (server !== undefined && workspace !== undefined && own === containerName(server, workspace)) return true;
+  return name === undefined ? workspace !== undefined : name !== own;
 }
 
 /** The beginning of several ids names none of them; Docker calls it a failure of its own (500). */
@@ -113,36 +135,13 @@ async function* happened(stream: NodeJS.ReadableStream, signal: AbortSignal): As
   }
 }
 
-/** The lines of an answer that goes on, until it ends or the signal says that nobody listens any more. */
-async function* linesOf(stream: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
-  const end = (): void => {
-    (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
-  };
-  signal.addEventListener("abort", end, { once: true });
-  try {
-    let rest = "";
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split("\n");
-      rest = lines.pop() ?? "";
-      yield* lines.filter((line) => line.trim() !== "");
-    }
-    if (rest.trim() !== "") yield rest;
-  } finally {
-    signal.removeEventListener("abort", end);
-    end();
-  }
-}
-
 /** A pull ends well or with a line that says why not; its HTTP status was 200 before it began. */
 async function pulled(stream: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
-  for await (const line of linesOf(stream, signal)) {
-    const { error } = JSON.parse(line) as { error?: string };
-    if (error !== undefined) throw new EngineRefusal(error);
-  }
+  for await (const { failed } of pullLines(stream, signal)) if (failed !== null) throw new EngineRefusal(failed);
   signal.throwIfAborted();
 }
 
-function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions {
+function optionsOf(request: ContainerRequest, limited: boolean): Dockerode.ContainerCreateOptions {
   const { name, image, command, user, workingDir, environment, labels, ports, mounts, helper, restart, network } =
     request;
   return {
@@ -152,11 +151,12 @@ function optionsOf(request: ContainerRequest): Dockerode.ContainerCreateOptions 
     ...(user === undefined ? {} : { User: user }),
     ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
     Env: [...environment],
-    Labels: { ...labels },
+    Labels: { ...labels, [NAME_LABEL]: name },
     ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
     HostConfig: {
       AutoRemove: request.autoRemove,
-      PidsLimit: PROCESSES,
+      // A rootless engine that was given no such limit would start nothing with it.
+      ...(limited ? { PidsLimit: PROCESSES } : {}),
       PortBindings: Object.fromEntries(
         Object.entries(ports).map(([key, { ip, port }]) => [
           key,

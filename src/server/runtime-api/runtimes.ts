@@ -1,9 +1,11 @@
 // The rules of the runtime API: which container an id means, and what may be done to one in which state. Nothing is kept
-// here but what failed starts may have left: what is true of a runtime is asked of the engine each time, so that a restarted server knows as much as before.
+// here but what starts that failed or are not over may have left: what is true of a runtime is asked of the engine each time, so
+// that a restarted server knows as much as before.
 import { RuncodeError } from "../../protocol/errors.ts";
 import { RUNTIME_LABEL, STOP_GRACE_SECONDS } from "../../protocol/runtime-api.ts";
-import { checkImage, checkNetwork, isReference } from "./checks.ts";
+import { checkImage, checkNetwork } from "./checks.ts";
 import { EngineRefusal, type ContainerRequest, type EngineContainer, type RuntimeEngine } from "./engine.ts";
+import { isImageName } from "../engine/index.ts";
 import type { Leftovers } from "./leftovers.ts";
 import { createTurns } from "./turns.ts";
 import type { Whose } from "./whose.ts";
@@ -129,7 +131,7 @@ export function createRuntimes(
     signal.throwIfAborted();
     const { helper, labels } = await listener.prepare(request.image);
     // From here on there may be something to take back. Creating is not given up half-way: its answer has the id.
-    const start = leftovers.begin();
+    const start = await leftovers.begin();
     let id: string | null = null;
     try {
       id = await engine.create({
@@ -145,11 +147,11 @@ export function createRuntimes(
       if (!container) throw new RuntimeRefused(ENDED_AT_ONCE);
       await listener.started(container);
       signal.throwIfAborted();
-      start.done();
+      await start.done();
       return container;
     } catch (error) {
       // An engine that refused to make it has made nothing.
-      if (id === null && error instanceof EngineRefusal) start.done();
+      if (id === null && error instanceof EngineRefusal) await start.done().catch(() => {});
       else await start.takeBack(id);
       throw error;
     }
@@ -159,7 +161,7 @@ export function createRuntimes(
     find,
     list: (label = RUNTIME_LABEL, value) => list(label, value),
     remove: (container) => turns.alone(container.id, () => engine.remove(container.id)),
-    hasImage: async (image) => isReference(image) && engine.hasImage(image),
+    hasImage: async (image) => isImageName(image) && engine.hasImage(image),
     start: (describe, caller) => {
       const work = refusing("start", () => begin(describe, AbortSignal.any([caller, closing.signal])));
       starting.add(work);

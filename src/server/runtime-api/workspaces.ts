@@ -28,7 +28,6 @@ const HELPER_LABEL = "runcode.helper";
 
 export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWorkspaces {
   const { engine, leftovers, driver, plane, clock, log } = deps;
-  const began = clock.now();
   const closing = new AbortController();
   /** Containers that end because somebody asked: no failure of theirs. */
   const asked = new Set<string>();
@@ -60,9 +59,7 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
     // It may fail yet; until then it is nobody's.
     const over = leftovers.underway(container);
     if (over) return later(over.then(() => look(container.id)));
-    // Made by a former life of this server, which ended before it could start it: nobody waits for that any more.
-    const abandoned = container.status === "created" && Date.parse(container.created) < began;
-    await (abandoned || leftovers.holds(container) ? engine.remove(container.id) : note(container));
+    await (leftovers.holds(container) ? engine.remove(container.id) : note(container));
   };
   const look = async (id: string): Promise<void> => {
     const container = await engine.find(id);

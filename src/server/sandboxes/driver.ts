@@ -38,6 +38,10 @@ export interface DriverHealth {
   readonly fix?: string;
   /** Which limits this machine lets the driver enforce; what is missing is said aloud at start-up. */
   readonly enforces: { readonly memory: boolean; readonly processes: boolean; readonly cpus: boolean };
+  /** How many CPUs there are, where a flavor of more than that gives only those. */
+  readonly cpus?: number;
+  /** What its users would otherwise find out one by one; each is a line for the operator. */
+  readonly notes?: readonly string[];
 }
 
 export interface StartOptions {
@@ -53,9 +57,15 @@ export interface Driver {
   /** Its sandboxes are somebody else's as well: they go on when the server ends, and `recover` finds them again. */
   readonly outlivesServer?: true;
   probe(): Promise<DriverHealth>;
-  /** Makes what outlives stop and start: home and project directory. Idempotent. */
+  /**
+   * Makes what outlives stop and start: home and project directory. Idempotent. Throws `conflict` where there is such a thing
+   * already that is another workspace's.
+   */
   create(spec: SandboxSpec): Promise<void>;
-  /** Resolves when processes can be started in it; throws RuncodeError `start_failed`, leaving nothing running. */
+  /**
+   * Resolves when processes can be started in it; throws RuncodeError `start_failed`, leaving nothing running. A home that was made
+   * and is gone is such an error: none takes its place.
+   */
   start(spec: SandboxSpec, options?: StartOptions): Promise<Sandbox>;
   /**
    * After a crash of the server: ends what a former life left running of this workspace, or gives it back still alive
@@ -63,10 +73,11 @@ export interface Driver {
    */
   recover(spec: SandboxSpec): Promise<Sandbox | null>;
   /**
-   * At the server's start, before any recovery: removes what it has left of workspaces that are none any more. `isKnown` is
-   * asked of each find at the time it is found, since workspaces are made meanwhile.
+   * At the server's start, before any recovery: removes what it has left of workspaces that are none any more, but for their
+   * files; gives what it leaves, in lines for the operator. `isKnown` is asked of each find at the time it is found, since
+   * workspaces are made meanwhile.
    */
-  reconcile?(isKnown: (id: number) => boolean): Promise<void>;
+  reconcile?(isKnown: (id: number) => boolean): Promise<readonly string[]>;
   /** Removes every trace of the workspace, its files included; it is stopped by then. Idempotent. */
   delete(spec: SandboxSpec): Promise<void>;
   /** Lets go of what the driver itself holds open; sandboxes were stopped before. */
@@ -95,6 +106,8 @@ export type ProcessExit = { readonly code: number } | { readonly signal: string;
 export interface SandboxProcess {
   /** Ending it is end-of-file for the process. */
   readonly stdin: Writable;
+  /** Whether stdin has written, or copied, what it called back for: the memory may then be used for something else. */
+  readonly stdinKeepsNothing?: boolean;
   readonly stdout: Readable;
   /** Null with a pty, where there is one stream. */
   readonly stderr: Readable | null;

@@ -68,6 +68,7 @@ export async function launch(what: Launch): Promise<SandboxProcess> {
   });
   return {
     stdin,
+    stdinKeepsNothing: pipes !== null,
     stdout,
     stderr,
     exited,

@@ -11,7 +11,7 @@ export interface WorkspaceRow {
   readonly image: string | null;
   readonly flavor: string;
   readonly driver: string;
-  /** What was asked for last. `deleted` is a deletion that has begun and is carried on after a crash. */
+  /** What was asked for last. `deleted` is a making or a deletion that has begun: after a crash nothing of it is left. */
   readonly desired: "stopped" | "running" | "deleted";
   /** Why it is in state `error`, for a person. */
   readonly problem: string | null;
@@ -33,7 +33,7 @@ type Row = Omit<WorkspaceRow, "command" | "environment" | "labels"> & {
 
 export interface WorkspacesTable {
   /** Gives null when the title is taken, in whatever case, or the container. */
-  insert(row: Omit<WorkspaceRow, "id" | "desired" | "problem">): WorkspaceRow | null;
+  insert(row: Omit<WorkspaceRow, "id" | "problem">): WorkspaceRow | null;
   get(id: number): WorkspaceRow | null;
   byTitle(title: string): WorkspaceRow | null;
   byContainer(container: string): WorkspaceRow | null;
@@ -56,7 +56,7 @@ const one = (row: Row | null): WorkspaceRow | null => row && read(row);
 export function workspacesTable(db: Database): WorkspacesTable {
   const insert = db.query<Row, [Record<string, string | number | null>]>(
     `INSERT INTO workspaces (account_id, title, custom_title, image, flavor, driver, desired, created_at, container, command, environment, labels)
-     VALUES ($accountId, $title, $customTitle, $image, $flavor, $driver, 'stopped', $createdAt, $container, $command, $environment, $labels)
+     VALUES ($accountId, $title, $customTitle, $image, $flavor, $driver, $desired, $createdAt, $container, $command, $environment, $labels)
      ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
   );
   const get = db.query<Row, [number]>(`SELECT ${COLUMNS} FROM workspaces WHERE id = ?`);

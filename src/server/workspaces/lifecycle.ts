@@ -10,6 +10,7 @@ import type { WorkspaceRow } from "../store/workspaces.ts";
 import type { ControlPlaneDeps } from "./deps.ts";
 import { BUILT_IN_FLAVORS } from "./flavors.ts";
 import { createMachine, type Machine, type StartChoice } from "./machine.ts";
+import { createRecovery, type Recovery } from "./recovery.ts";
 import { suggestTitles } from "./titles.ts";
 
 /** A workspace as it is at this moment. */
@@ -51,7 +52,7 @@ export interface Adoption {
   readonly running: boolean;
 }
 
-export interface Lifecycle {
+export interface Lifecycle extends Recovery {
   list(account: Account): WorkspaceView[];
   /** Throws RuncodeError `not_found`, as all that take an id do. */
   get(account: Account, id: number): WorkspaceView;
@@ -74,8 +75,6 @@ export interface Lifecycle {
   sandbox(id: number): Sandbox;
   /** Tells of every change of state until the result is called. A listener must not throw. */
   subscribe(listener: (event: WorkspaceEvent) => void): () => void;
-  /** Once, after the server's start: see Machine. Resolves when every workspace is where it should be. */
-  recover(): Promise<void>;
   /** Throws when the default driver is not well. */
   probe(): Promise<void>;
   /**
@@ -85,8 +84,8 @@ export interface Lifecycle {
   close(): Promise<readonly string[]>;
 }
 
-/** How many workspaces are brought back at once after a start of the server. */
-const RECOVER_AT_ONCE = 8;
+/** How many numbers may be passed over for a new workspace, since something of a workspace that is not known here has them. */
+const MOST_TAKEN = 1000;
 /** How long a server that ends waits for its sandboxes, in milliseconds; what is left is cleared up at its next start. */
 const CLOSE_MS = 25_000;
 /** How many of those are named. */
@@ -103,6 +102,8 @@ export function createLifecycle({
 }: ControlPlaneDeps): Lifecycle {
   const machines = new Map<number, Machine>();
   const listeners = new Set<(event: WorkspaceEvent) => void>();
+  /** Those that are being made: nobody has been told of them, and after a crash they are cleared up. */
+  const making = new Set<number>();
   let closing = false;
   const driverOf = (name: string): Driver | null => drivers.find((driver) => driver.name === name) ?? null;
   const driverFor = ({ container, driver }: WorkspaceRow): Driver | null =>
@@ -165,10 +166,11 @@ export function createLifecycle({
   };
   const own = (account: Account, id: number): WorkspaceRow => {
     const row = store.workspaces.get(id);
-    if (!row || row.accountId !== account.id) throw new RuncodeError("not_found", `there is no workspace ${id}`);
+    if (!row || row.accountId !== account.id || making.has(id))
+      throw new RuncodeError("not_found", `there is no workspace ${id}`);
     return row;
   };
-  const insert = (row: Omit<WorkspaceRow, "id" | "desired" | "problem" | "title">, title?: string): WorkspaceRow => {
+  const insert = (row: Omit<WorkspaceRow, "id" | "problem" | "title">, title?: string): WorkspaceRow => {
     if (title === undefined) {
       for (const suggestion of suggestTitles()) {
         const made = store.workspaces.insert({ ...row, title: suggestion });
@@ -186,16 +188,26 @@ export function createLifecycle({
     if (machines.delete(row.id)) tell({ workspaceId: row.id, state: "gone", detail: null });
   };
 
+  const recovery = createRecovery({
+    store,
+    drivers,
+    machineOf,
+    remove,
+    isMaking: (id) => making.has(id),
+    isClosing: () => closing,
+    log,
+  });
+
   return {
     list: (account) =>
       store.workspaces
         .all()
-        .filter((row) => row.accountId === account.id)
+        .filter((row) => row.accountId === account.id && !making.has(row.id))
         .map(view),
     get: (account, id) => view(own(account, id)),
     byTitle: (account, title) => {
       const row = store.workspaces.byTitle(title);
-      return row?.accountId === account.id ? view(row) : null;
+      return row?.accountId === account.id && !making.has(row.id) ? view(row) : null;
     },
     create: async (account, request) => {
       const name = request.driver ?? drivers[0].name;
@@ -213,32 +225,39 @@ export function createLifecycle({
       if (request.image !== undefined && driver.isolation !== "container") {
         throw new RuncodeError("bad_request", `the driver ${name} runs no images; leave image out`);
       }
-      const row = insert(
-        {
+      for (let taken = 0; ; taken++) {
+        const about = {
           accountId: account.id,
           customTitle: request.custom_title ?? null,
           image: request.image ?? null,
           flavor,
           driver: name,
+          desired: "deleted" as const,
           createdAt: clock.now(),
           container: null,
           command: request.command ?? null,
           environment: request.environment ?? {},
           labels: request.labels ?? {},
-        },
-        request.title,
-      );
-      try {
-        await driver.create(specOf(row, limits));
-      } catch (error) {
-        store.workspaces.delete(row.id);
-        const reason = oneLine(error instanceof Error ? error.message : String(error));
-        throw new RuncodeError("create_failed", `workspace ${row.title} could not be made: ${reason}`, {
-          cause: error,
-        });
+        };
+        const row = insert(about, request.title);
+        making.add(row.id);
+        try {
+          await driver.create(specOf(row, limits));
+          store.workspaces.want(row.id, "stopped", null);
+        } catch (error) {
+          store.workspaces.delete(row.id);
+          // The number is never given again, so the next try is another workspace.
+          if (error instanceof RuncodeError && error.code === "conflict" && taken < MOST_TAKEN) continue;
+          const reason = oneLine(error instanceof Error ? error.message : String(error));
+          throw new RuncodeError("create_failed", `workspace ${row.title} could not be made: ${reason}`, {
+            cause: error,
+          });
+        } finally {
+          making.delete(row.id);
+        }
+        machineOf(row, true);
+        return view(row);
       }
-      machineOf(row, true);
-      return view(row);
     },
     start: async (account, id, choice) => machineOf(own(account, id)).start(choice),
     stop: async (account, id) => machineOf(own(account, id)).stop(),
@@ -254,7 +273,7 @@ export function createLifecycle({
       const known = store.workspaces.byContainer(container);
       if (known) return await machineOf(known).align(running);
       const given = { customTitle: null, flavor: "default", command: null, environment: {}, labels: {} };
-      const about = { ...given, accountId: account.id, image, createdAt: clock.now() };
+      const about = { ...given, desired: "stopped" as const, accountId: account.id, image, createdAt: clock.now() };
       for (const title of [name, `${name.slice(0, 50)}-${container.slice(0, 12)}`]) {
         const row = { ...about, title: title.slice(0, 63), driver: adopting?.name ?? "runtime", container };
         const made = TITLE.test(row.title) ? store.workspaces.insert(row) : null;
@@ -281,24 +300,7 @@ export function createLifecycle({
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    recover: async () => {
-      // Asked anew each time: workspaces are made while this runs, and each has its row before anything else.
-      const isKnown = (id: number): boolean => store.workspaces.get(id) !== null;
-      for (const driver of drivers)
-        await driver.reconcile?.(isKnown).catch((error: unknown) => log(`driver ${driver.name}: ${String(error)}`));
-      const queue = store.workspaces.all().values();
-      const worker = async (): Promise<void> => {
-        for (const row of queue) {
-          // A server that is told to end while it still starts must not start what it has just been asked to leave.
-          if (closing) return;
-          const machine = machineOf(row);
-          // A deletion that fails again is in the workspace's state, and in the log.
-          if (row.desired === "deleted") await remove(row, machine).catch(() => {});
-          else await machine.recover();
-        }
-      };
-      await Promise.all(Array.from({ length: RECOVER_AT_ONCE }, worker));
-    },
+    ...recovery,
     probe: async () => {
       const health = await drivers[0].probe();
       if (!health.ok) throw new RuncodeError("unavailable", `driver ${drivers[0].name}: ${health.detail}`);

@@ -50,7 +50,7 @@ export interface Machine {
 }
 
 const reasonOf = (error: unknown): string => {
-  const message = oneLine(error instanceof Error ? error.message : String(error));
+  const message = error instanceof Error ? error.message : String(error);
   return error instanceof RuncodeError && error.hint !== undefined ? `${message} (${error.hint})` : message;
 };
 
@@ -72,7 +72,9 @@ export function createMachine(deps: MachineDeps): Machine {
   let work: Promise<void> | null = null;
   let destroying: Promise<void> | null = null;
 
-  const become = (next: WorkspaceState, detail: string | null = null): void => {
+  /** Whatever a driver has to tell comes through here or `fail`, and is one line from then on. */
+  const become = (next: WorkspaceState, told: string | null = null): void => {
+    const detail = told === null ? null : oneLine(told);
     state = next;
     progress = next === "starting" || next === "stopping" ? detail : null;
     changed(next, detail);
@@ -83,7 +85,7 @@ export function createMachine(deps: MachineDeps): Machine {
     { keepGoal = false, output }: { keepGoal?: boolean; output?: string | undefined } = {},
   ): void => {
     goal = "stopped";
-    problem = output === undefined ? reason : `${reason}; it last wrote: ${output}`;
+    problem = oneLine(output === undefined ? reason : `${reason}; it last wrote: ${output}`);
     if (!keepGoal && !halted && !doomed) record("stopped", problem);
     become("error", reason);
   };
@@ -98,14 +100,14 @@ export function createMachine(deps: MachineDeps): Machine {
     });
   };
 
-  const bringUp = async (afterCrash: boolean): Promise<void> => {
+  const bringUp = async (): Promise<void> => {
+    // What a former life wanted, and nobody has wished anything since: it stays wanted, and the next life tries again.
+    const keepGoal = wish === 0;
     become("starting");
     starting = new AbortController();
     const { signal } = starting;
     try {
       if (!driver) throw new RuncodeError("unavailable", deps.missing);
-      await driver.create(deps.spec());
-      signal.throwIfAborted();
       adopt(
         await startWorkspace(driver, deps.spec(), {
           signal,
@@ -118,7 +120,7 @@ export function createMachine(deps: MachineDeps): Machine {
     } catch (error) {
       const output = error instanceof CommandEnded ? error.output : undefined;
       // A start that was called off has not failed, whatever is wanted by now.
-      if (goal === "running" && !signal.aborted) fail(reasonOf(error), { keepGoal: afterCrash, output });
+      if (goal === "running" && !signal.aborted) fail(reasonOf(error), { keepGoal, output });
       else become("stopped");
     } finally {
       starting = null;
@@ -159,14 +161,12 @@ export function createMachine(deps: MachineDeps): Machine {
   };
 
   const loop = async (): Promise<void> => {
-    let afterCrash = false;
     for (;;) {
       if (!recovered) {
         if (!(await clearUp())) return;
-        afterCrash = true;
       } else if (sandbox && (goal === "stopped" || state === "error")) {
         if (!(await bringDown(sandbox))) return;
-      } else if (goal === "running" && !sandbox && !halted) await bringUp(afterCrash);
+      } else if (goal === "running" && !sandbox && !halted) await bringUp();
       else return;
     }
   };

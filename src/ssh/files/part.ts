@@ -2,7 +2,7 @@
 // transferring them lies in this folder: a script of POSIX sh, its parameters, and a reader of its answer.
 import { answerError, findAnswer } from "../transfer/answer.ts";
 import type { RemotePath } from "../transfer/remote-path.ts";
-import { HEAD } from "../transfer/scripts.ts";
+import { HEAD, MUST_BE_READABLE } from "../transfer/scripts.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
 
 /** What is to be run, by `sh -c` with parameters. */
@@ -28,14 +28,6 @@ export interface Part {
 
 /** Files beyond this are not read to the end to count their lines. In bytes. */
 const COUNTED = 64 * 1024 * 1024;
-
-/** Of a file, or the failing answer. */
-const MUST_BE_READABLE = `
-[ ! -d "$D" ] || fail directory
-[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
-[ -f "$D" ] || fail special
-[ -r "$D" ] || fail io "Permission denied"
-`;
 
 /** Parameters beyond HEAD's: $4 `lines` or `bytes`, $5 from which (the first is 1), $6 how many, $7 how many bytes at most. */
 const PART = `${HEAD}${MUST_BE_READABLE}

@@ -153,6 +153,14 @@ find_job() {
   [ -n "$found" ] || fail unknown "$1"
   d=$found
 }
+# Looks until the job in $d has ended, $1 fifths of a second at most.
+await_end() {
+  n=$1
+  while look "$d" && [ "$STATE" = running ] && [ "$n" -gt 0 ]; do
+    nap
+    n=$((n - 1))
+  done
+}
 `;
 
 /** Jobs that have ended are let go by age and size; a running one never, nor the one that just ended: ls may know whole seconds only. */
@@ -333,11 +341,7 @@ export const WAIT = `
 key=$1
 ${LIBRARY}${LOOK}
 find_job "$2"
-n=$3
-while look "$d" && [ "$STATE" = running ] && [ "$n" -gt 0 ]; do
-  nap
-  n=$((n - 1))
-done
+await_end "$3"
 tell
 say done
 `;
@@ -418,11 +422,7 @@ look "$d"
 if [ "$BOOT" = "$boot" ]; then
   [ "$STATE" != running ] || [ -f "$d/by" ] || echo kill >"$d/by"
   finish "$3" "$4"
-  n=25
-  while look "$d" && [ "$STATE" = running ] && [ "$n" -gt 0 ]; do
-    nap
-    n=$((n - 1))
-  done
+  await_end 25
 fi
 tell
 say done

@@ -1,12 +1,10 @@
 // One file to the workspace, or what comes on stdin: streamed, hashed on the way, and given its name there by rename.
-import { spawnScript } from "../remote-process.ts";
 import type { SshTarget } from "../target.ts";
-import { answerError, findAnswer, noAnswer } from "./answer.ts";
 import type { RemotePath } from "./remote-path.ts";
 import { PUT_FILE } from "./scripts.ts";
+import { sendTo } from "./send-to.ts";
 import type { Sent, Source } from "./source.ts";
 import { endLine, newKey, TRAILER_LENGTH } from "./trailer.ts";
-import { readAnswers } from "./output.ts";
 
 export interface PutFileOptions {
   /** Permission bits; without them those of the file that is replaced, else what the remote umask leaves of 0666. */
@@ -33,27 +31,13 @@ export async function putFile(
   { mode, mtimeNs, how = "replace", replaces, signal, onProgress }: PutFileOptions,
 ): Promise<Sent & { readonly verified: boolean }> {
   const key = newKey();
-  const parameters = putParameters(key, target, to, { mode, mtimeNs, how });
   const condition = replaces === undefined ? [] : [replaces.sha256, String(replaces.bytes)];
-  const remote = spawnScript(target, PUT_FILE, [...parameters, "", ...condition], { stdin: true, signal });
-  const answers = readAnswers(remote.stdout);
-  let sent: Sent | undefined;
-  let failure: unknown;
-  try {
-    sent = await source((chunk) => remote.write(chunk), signal, onProgress);
-    if (sent) await remote.write(endLine(key, sent.sha256));
-  } catch (error) {
-    failure = error;
-  }
-  // Without the trailer the script drops what it has.
-  await remote.end();
-  const [ended, output] = await Promise.all([remote.ended, answers]);
-  if (failure) throw failure;
-  signal.throwIfAborted();
-  const answer = findAnswer(output, key);
-  if (!answer) throw noAnswer(ended, to.shown);
-  if (answer.word !== "ok" || !sent) throw answerError(answer, to.shown, target.workdir);
-  return { ...sent, verified: answer.detail !== "none" };
+  const parameters = [...putParameters(key, target, to, { mode, mtimeNs, how }), "", ...condition];
+  return await sendTo(target, { script: PUT_FILE, parameters, key, to, signal }, async (write) => {
+    const sent = await source(write, signal, onProgress);
+    if (sent) await write(endLine(key, sent.sha256));
+    return sent;
+  });
 }
 
 /** The first eight parameters of PUT_FILE. */

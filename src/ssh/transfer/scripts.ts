@@ -1,13 +1,14 @@
 // What runs on the workspace: POSIX sh and what coreutils and busybox both have; nothing of ours is installed there.
 // A script answers with one line `runcode-<word> <key> <detail>` on stdout. The key is random and made anew for each transfer, so that neither
 // what a start-up file prints nor a file's own content can be taken for an answer.
-import { RECEIVER } from "../../protocol/receiver.ts";
+import { RECEIVER, RECEIVER_VARIABLE } from "../../protocol/receiver.ts";
 
 /**
- * Which hash program is there, for files by name (hasher) and for stdin (summer): the workspace's own where the helper brings one and the time that
+ * Which hash program is there, for files by name (hasher) and for stdin (summer): the workspace's receiver where there is one and the time that
  * it takes to start is little; openssl first for much data, since it uses the processor's SHA instructions where coreutils before 9.2 does not.
  */
 const HASH = `
+R=\${${RECEIVER_VARIABLE}:-${RECEIVER}}
 hasher() {
   if [ "$1" -gt 4194304 ] && command -v openssl >/dev/null; then echo "openssl dgst -sha256 -r"
   elif command -v sha256sum >/dev/null; then echo sha256sum
@@ -16,7 +17,7 @@ hasher() {
   fi
 }
 summer() {
-  if [ "$1" -gt 16777216 ] && [ -x ${RECEIVER} ]; then echo ${RECEIVER}; else hasher "$1"; fi
+  if [ "$1" -gt 16777216 ] && [ -x "$R" ]; then echo "$R"; else hasher "$1"; fi
 }`;
 
 /** The common beginning. $1 key, $2 workdir, $3 path. */
@@ -33,6 +34,14 @@ case $D in
 '~/'*) D=$HOME/\${D#??} ;;
 esac
 ${HASH}`;
+
+/** What is to be read is a file, or the failing answer. */
+export const MUST_BE_READABLE = `
+[ ! -d "$D" ] || fail directory
+[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
+[ -f "$D" ] || fail special
+[ -r "$D" ] || fail io "Permission denied"
+`;
 
 /**
  * Where something is to be put. A symbolic link that was named is followed, as scp does; what it leads to is replaced, the link
@@ -159,7 +168,7 @@ follow() {
 }
 h=$(summer "$4")
 case $h in
-${RECEIVER}) g=$($h "$t") ;;
+"$R") g=$("$R" "$t") ;;
 '') cat >"$t" && g=none ;;
 openssl*)
   exec 3<&0 </dev/null
@@ -183,11 +192,7 @@ say hash "\${g%% *}"
  * computed by a second reader at the same time. Every character of the trailer is x where reading failed, - where there is no hash program.
  * From a size of $4 on (empty: never) the first word is "beside" and the content is left to GET_CONTENT.
  */
-export const GET_FILE = `${HEAD}
-[ ! -d "$D" ] || fail directory
-[ -e "$D" ] || { [ ! -L "$D" ] || fail dangling; fail missing; }
-[ -f "$D" ] || fail special
-[ -r "$D" ] || fail io "Permission denied"
+export const GET_FILE = `${HEAD}${MUST_BE_READABLE}
 m=$(stat -L -c '%a %s %Y %.9Y' -- "$D" 2>/dev/null || stat -L -f '%Lp %z %m' -- "$D") || m="644 0 0"
 n=\${m#* }; n=\${n%% *}
 h=$(summer "$n")

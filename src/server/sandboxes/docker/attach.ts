@@ -1,15 +1,16 @@
 // A process that the engine starts in a container, as one pair of byte streams.
 import type { Duplex } from "node:stream";
 import type Dockerode from "dockerode";
+import { said } from "../../engine/index.ts";
 import type { Transport } from "../remote/mux.ts";
 
 export interface Attached {
   readonly transport: Transport;
-  /** The end of what it wrote to its stderr, for the one who looks for the reason. */
+  /** The end of what it wrote to its stderr, as people may read it: for the one who looks for the reason. */
   readonly complaint: () => string;
 }
 
-const COMPLAINT = 2000;
+const COMPLAINT = 400;
 const STDERR = 2;
 const HEADER = 8;
 
@@ -34,7 +35,7 @@ export async function attach(
   let room: Promise<void> | undefined;
   const complain = (bytes: Buffer): void => void (complaint = (complaint + bytes.toString()).slice(-COMPLAINT));
   return {
-    complaint: () => complaint.trim(),
+    complaint: () => said(complaint),
     transport: {
       input: outputOf(stream, complain),
       send: (...parts) => {

@@ -1,7 +1,7 @@
 // What a workspace's container may do. This is the whole of it: nothing here comes from a user of the server but the image's
 // name, the flavor's limits and labels that mean nothing, and an image's own configuration cannot ask for more than it finds.
 import type Dockerode from "dockerode";
-import type { Limits } from "../driver.ts";
+import type { DriverHealth, Limits } from "../driver.ts";
 import { HELPER_DIR, selfArgv } from "../inside/helper.ts";
 import { LINK_DIR } from "../remote/link.ts";
 
@@ -42,6 +42,8 @@ export interface ContainerSpec {
   readonly limits: Limits;
   readonly hardening: Hardening;
   readonly kind: "docker" | "podman";
+  /** What the engine can enforce; it is asked for no other limit, with which some would start nothing. */
+  readonly enforces: DriverHealth["enforces"];
   readonly network: string;
   /** Whether its processes are root to begin with. */
   readonly root: boolean;
@@ -73,7 +75,7 @@ export function volumeMount(
 
 /** Takes all that is known of a container; gives what the engine is asked for. */
 export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions {
-  const { limits, hardening } = spec;
+  const { hardening } = spec;
   return {
     name: spec.name,
     Image: spec.image,
@@ -108,18 +110,23 @@ export function containerOptions(spec: ContainerSpec): Dockerode.ContainerCreate
       NetworkMode: spec.network,
       UsernsMode: spec.users,
       IpcMode: "private",
-      PidsLimit: Math.min(limits.processes ?? MOST_PROCESSES, MOST_PROCESSES) + OWN_PROCESSES,
-      // Memory and swap together: a limit that swap gets around is none.
-      ...(limits.memoryBytes === undefined ? {} : { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
-      ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
-      ...(limits.gpus === undefined || limits.gpus === 0
-        ? {}
-        : { DeviceRequests: [{ Count: limits.gpus, Capabilities: [["gpu"]] }] }),
+      ...limitsOf(spec),
       RestartPolicy: { Name: "no" },
       AutoRemove: false,
       // Its first process says nothing, and what others say goes to those who started them.
       LogConfig: { Type: "none", Config: {} },
     },
+  };
+}
+
+function limitsOf({ limits, enforces }: ContainerSpec): Dockerode.HostConfig {
+  const { processes = MOST_PROCESSES, memoryBytes, cpus, gpus = 0 } = limits;
+  return {
+    ...(enforces.processes ? { PidsLimit: Math.min(processes, MOST_PROCESSES) + OWN_PROCESSES } : {}),
+    // Memory and swap together: a limit that swap gets around is none.
+    ...(memoryBytes !== undefined && enforces.memory ? { Memory: memoryBytes, MemorySwap: memoryBytes } : {}),
+    ...(cpus !== undefined && enforces.cpus ? { NanoCpus: Math.round(cpus * 1e9) } : {}),
+    ...(gpus === 0 ? {} : { DeviceRequests: [{ Count: gpus, Capabilities: [["gpu"]] }] }),
   };
 }
 

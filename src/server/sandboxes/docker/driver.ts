@@ -9,17 +9,15 @@ import type { Driver, DriverHealth, Sandbox, SandboxSpec, StartOptions } from ".
 import { deleteFiles, workspaceFiles, type EmbeddedOptions } from "../home.ts";
 import { LINK_DIR } from "../remote/link.ts";
 import type { Remote } from "../remote/near.ts";
-import { unlessGone } from "./engine-sandbox.ts";
+import { giveFiles } from "./giving.ts";
 import { withoutGpus } from "./gpus.ts";
 import { Holdings } from "./holdings.ts";
 import { checkedImage, ensureImage } from "./image.ts";
 import { linkDir, openDoor } from "./link.ts";
-import { isLeftover } from "./look.ts";
 import { startContainer, type Making } from "./making.ts";
 import type { EngineOptions } from "./options.ts";
-import { labelFilters, labelsOf, WORKSPACE_LABEL } from "./owner.ts";
 import { probeEngine } from "./probe.ts";
-import { removeContainer } from "./removal.ts";
+import { reconcile } from "./reconciliation.ts";
 import { ContainerSandbox } from "./sandbox.ts";
 import { startHelper } from "./start-helper.ts";
 
@@ -45,7 +43,7 @@ export class DockerDriver implements Driver {
 
   async probe(): Promise<DriverHealth> {
     workspaceFiles(this.#options.dataDir, 0);
-    return await probeEngine(this.#options.self, async () => await this.#open());
+    return await probeEngine(this.#options.self, async () => await this.#open(), this.#on);
   }
 
   async create(spec: SandboxSpec): Promise<void> {
@@ -72,7 +70,14 @@ export class DockerDriver implements Driver {
       await holdings.removeContainers(spec.id);
       const home = await homes.open(spec.id, image.id);
       const making = { holdings, hardening, spec, image, identity, home, helper };
+      const { owner } = home;
+      const same = owner?.uid === identity.uid && owner.gid === identity.gid;
+      if (owner && !same) {
+        options.progress?.("giving its files to the image's user");
+        await giveFiles(making, owner, signal);
+      }
       const started = await this.#startContainer(making, signal);
+      if (!same) await homes.belongs(spec.id, identity);
       signal?.throwIfAborted();
       const connect = async (): Promise<Remote> => await this.#connect(started, identity.home);
       return new ContainerSandbox({ engine, container: started.container, remote: await connect(), connect });
@@ -100,21 +105,13 @@ export class DockerDriver implements Driver {
     }
   }
 
-  /** Removes what this server has on the engine for workspaces that are none any more. */
-  async reconcile(isKnown: (id: number) => boolean): Promise<void> {
-    const { engine, server, networks } = await this.#open();
-    const mine = labelFilters(labelsOf(server));
-    const isStray = ({ Labels = {} }: { Labels?: Record<string, string> }): boolean =>
-      Labels[WORKSPACE_LABEL] === undefined ? false : !isKnown(Number(Labels[WORKSPACE_LABEL]));
+  /** Removes what this server has on the engine for workspaces that are none any more, but for homes with files in them. */
+  async reconcile(isKnown: (id: number) => boolean): Promise<readonly string[]> {
+    const holdings = await this.#open();
     try {
-      for (const found of await engine.api.listContainers({ all: true, filters: mine }))
-        if (isStray(found) || isLeftover(found)) await removeContainer(engine.api.getContainer(found.Id));
-      const { Volumes } = await engine.api.listVolumes({ filters: mine as unknown as Record<string, string[]> });
-      for (const volume of Volumes ?? [])
-        if (isStray(volume)) await engine.api.getVolume(volume.Name).remove().catch(unlessGone);
-      await networks.reconcile(isKnown);
+      return await reconcile(holdings, isKnown);
     } catch (error) {
-      throw engineError(error, "the engine's containers cannot be brought in line", engine.endpoint);
+      throw engineError(error, "the engine's containers cannot be brought in line", holdings.engine.endpoint);
     }
   }
 

@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import type Dockerode from "dockerode";
 import { RuncodeError, type ErrorCode } from "../../../protocol/errors.ts";
-import { engineError, statusOf, type Engine } from "../../engine/index.ts";
+import { engineError, reasonOf, statusOf, type Engine } from "../../engine/index.ts";
 import type { ExecRequest, OnConnection, Sandbox, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import type { Remote } from "../remote/near.ts";
 
@@ -65,7 +65,17 @@ export abstract class EngineSandbox implements Sandbox {
 
   async pause(): Promise<void> {
     this.#mustRun();
-    if (!this.paused) await this.ask("pause", async () => await this.container.pause());
+    const freeze = async (): Promise<void> => {
+      await this.container.pause().catch(async (error: unknown) => {
+        const { rootless } = await this.#engine.traits();
+        if (!rootless || statusOf(error) !== 500) throw error;
+        throw new RuncodeError("conflict", `cannot pause the ${this.#words.name}: ${reasonOf(error)}`, {
+          hint: "stop it instead: a rootless engine pauses only where systemd gives its account cgroups of version 2",
+          cause: error,
+        });
+      });
+    };
+    if (!this.paused) await this.ask("pause", freeze);
     this.paused = true;
   }
 

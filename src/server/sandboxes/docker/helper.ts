@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { RECEIVER } from "../../../protocol/receiver.ts";
+import { RECEIVER, receiverScript } from "../../../protocol/receiver.ts";
 import { ifThere } from "../../engine/index.ts";
 import { HELPER_DIR, LIBRARIES, LOADER, PROGRAM, selfArgv } from "../inside/helper.ts";
 import { volumeMount } from "./container.ts";
@@ -61,8 +61,8 @@ async function fill(container: Dockerode.Container, program: string): Promise<vo
       return file === loader.file ? { name, link: `../${LOADER}` } : { name, file, size };
     }),
     ...muslNames(loader.file),
-    // A script, since whoever looks for it has a shell; the loader is told where the libraries are.
-    { name: path.basename(RECEIVER), text: `#!/bin/sh\nexec ${selfArgv().join(" ")} sandbox-receive "$@"\n` },
+    // Through the loader, which is told where the libraries are.
+    { name: path.basename(RECEIVER), text: receiverScript(selfArgv()) },
   ];
   await container.putArchive(archive(entries), { path: HELPER_DIR });
   // Last and apart: an engine that was killed in the middle must not leave a volume that looks whole.

@@ -8,7 +8,7 @@ import { Identities, type Identity } from "./identity.ts";
 import type { Image } from "./image.ts";
 import { Networks } from "./network.ts";
 import type { EngineOptions } from "./options.ts";
-import { labelsOf, serverName } from "./owner.ts";
+import { serverName } from "./owner.ts";
 import { removeContainers } from "./removal.ts";
 
 export class Holdings {
@@ -21,20 +21,21 @@ export class Holdings {
   readonly #helper = new HelperVolume();
   readonly #identities: Identities;
 
-  private constructor(engine: Engine, server: string, program: string, network: string) {
+  private constructor(engine: Engine, server: string, { dataDir, self }: EmbeddedOptions, network: string) {
+    const program = self[0] ?? "";
     this.engine = engine;
     this.server = server;
-    this.homes = new Homes(engine, server);
+    this.homes = new Homes(engine, server, dataDir);
     this.networks = new Networks(engine, server, network);
     this.#program = program;
     this.#identities = new Identities(engine, server, program);
   }
 
-  /** Finds the engine, which is asked nothing yet. Throws what `findEngine` throws, and RuncodeError `io`. */
-  static async open({ dataDir, self }: EmbeddedOptions, on: EngineOptions): Promise<Holdings> {
+  /** Finds the engine, which is asked nothing yet. Throws what `findEngine` and `serverName` throw. */
+  static async open(options: EmbeddedOptions, on: EngineOptions): Promise<Holdings> {
     const engine = await findEngine(on.address, { env: process.env, home: homedir() }, on.answerMs);
     try {
-      return new Holdings(engine, await serverName(dataDir), self[0] ?? "", on.network);
+      return new Holdings(engine, await serverName(options.dataDir), options, on.network);
     } catch (error) {
       await engine.close();
       throw error;
@@ -60,7 +61,7 @@ export class Holdings {
 
   /** Ends a workspace's containers and removes them. Throws what dockerode throws, and RuncodeError `conflict`. */
   async removeContainers(workspace: number): Promise<void> {
-    await removeContainers(this.engine, labelsOf(this.server, workspace));
+    await removeContainers(this.engine, this.server, workspace);
   }
 
   /** Removes the helper's volume and the networks, for whoever gives the engine up. */

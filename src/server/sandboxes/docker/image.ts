@@ -1,7 +1,16 @@
 // Images: brought to the engine where they are missing.
 import type { Readable } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
-import { engineError, ifThere, statusOf, type Engine } from "../../engine/index.ts";
+import {
+  engineError,
+  ifThere,
+  IMAGE_NAMES,
+  isImageName,
+  pullLines,
+  statusOf,
+  type Engine,
+  type PullLine,
+} from "../../engine/index.ts";
 
 const SILENT_MS = 300_000;
 /** An image has 127 layers at most, and a pull two or three phases. */
@@ -19,8 +28,10 @@ export interface Image {
 
 /** Takes what a person wrote; gives it back. Throws RuncodeError `bad_request` for what no engine could take for an image. */
 export function checkedImage(name: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/.test(name))
-    throw new RuncodeError("bad_request", `not the name of an image: ${JSON.stringify(name)}`);
+  if (!isImageName(name))
+    throw new RuncodeError("bad_request", `not the name of an image: ${JSON.stringify(name.slice(0, 300))}`, {
+      hint: IMAGE_NAMES,
+    });
   return name;
 }
 
@@ -70,14 +81,13 @@ async function pull(
     const abortSignal = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
     const stream = (await engine.api.pull(tagged, { abortSignal })) as Readable;
     const percentOf = percentages();
-    await eachLine(stream, (line) => {
+    for await (const line of pullLines(stream)) {
       heard();
-      const said = parsed(line);
-      failed = said.errorDetail?.message ?? said.error ?? failed;
-      const percent = percentOf(said);
+      failed = line.failed ?? failed;
+      const percent = percentOf(line);
       if (percent !== null)
-        progress?.(`${said.status === "Extracting" ? "unpacking" : "pulling"} ${name}, ${percent} %`);
-    });
+        progress?.(`${line.status === "Extracting" ? "unpacking" : "pulling"} ${name}, ${percent} %`);
+    }
   } catch (caught) {
     if (signal?.aborted) throw signal.reason;
     const error: unknown = idle.signal.aborted ? idle.signal.reason : caught;
@@ -91,19 +101,12 @@ async function pull(
   if (failed !== null) throw noImage(name, failed);
 }
 
-interface Progress {
-  status?: string;
-  id?: string;
-  error?: string;
-  errorDetail?: { message?: string };
-  progressDetail?: { current?: number; total?: number };
-}
-
 /** Gives a function that takes each line; it gives how far the layers are that are in the same phase, null for a line that says nothing of it. */
-function percentages(): (line: Progress) => number | null {
+function percentages(): (line: PullLine) => number | null {
   const phases = new Map<string, Map<string, { current: number; total: number }>>();
-  return ({ status = "", id = "", progressDetail: { current, total } = {} }) => {
-    if (current === undefined || !total || phases.size > MOST_PHASES) return null;
+  return ({ status, id, progress }) => {
+    if (!progress || !(progress.total > 0) || phases.size > MOST_PHASES) return null;
+    const { current, total } = progress;
     const layers = phases.get(status) ?? new Map<string, { current: number; total: number }>();
     phases.set(status, layers);
     if (layers.size > MOST_LAYERS) return null;
@@ -113,26 +116,8 @@ function percentages(): (line: Progress) => number | null {
   };
 }
 
-function parsed(line: string): Progress {
-  try {
-    return JSON.parse(line) as Progress;
-  } catch {
-    return {};
-  }
-}
-
-async function eachLine(stream: Readable, take: (line: string) => void): Promise<void> {
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + (chunk as Buffer).toString()).split("\n");
-    rest = (lines.pop() ?? "").slice(-65_536);
-    for (const line of lines) if (line.trim() !== "") take(line);
-  }
-  if (rest.trim() !== "") take(rest);
-}
-
 function noImage(name: string, why: string): RuncodeError {
-  return new RuncodeError("not_found", `image ${name} cannot be had: ${why.slice(0, 300)}`, {
+  return new RuncodeError("not_found", `image ${name} cannot be had: ${why}`, {
     hint: "check its name, and that the engine may pull it (docker pull)",
   });
 }

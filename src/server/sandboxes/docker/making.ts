@@ -4,13 +4,14 @@ import type Dockerode from "dockerode";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import type { SandboxSpec } from "../driver.ts";
 import { CAPABILITIES, containerOptions, volumeMount, type Hardening } from "./container.ts";
+import { givable } from "./cpus.ts";
 import { mustHaveGpus } from "./gpus.ts";
 import type { Holdings } from "./holdings.ts";
 import type { Home } from "./homes.ts";
 import type { Identity } from "./identity.ts";
 import type { Image } from "./image.ts";
 import { lookInto } from "./look.ts";
-import { labelsOf } from "./owner.ts";
+import { containerName, labelsOf } from "./owner.ts";
 import { archive } from "./tar.ts";
 
 /** All that a container is made of. */
@@ -59,14 +60,15 @@ async function makeContainer(making: Making): Promise<Dockerode.Container> {
     });
   const container = await engine.api.createContainer(
     containerOptions({
-      name: `runcode-${server}-${spec.id}`,
+      name: containerName(server, spec.id),
       image: image.id,
       hostname: hostnameOf(spec),
       // A server's own come last, whatever else was let through.
       labels: { ...spec.labels, ...labelsOf(server, spec.id) },
-      limits: spec.limits,
+      limits: await givable(engine, spec.limits),
       hardening: { capabilities, readOnlyRoot, seccomp, runtime },
       kind,
+      enforces: (await engine.traits()).enforces,
       network: await networks.of(spec.id),
       root: identity.uid === 0,
       home: identity.home,

@@ -36,10 +36,10 @@ export class Networks {
     const wanted = kind === "podman" ? this.#own(workspace) : this.#common();
     const { api, endpoint } = this.#engine;
     try {
-      if (await isThere(api, wanted)) return wanted.name;
+      if (await isThere(api, wanted.name)) return wanted.name;
       await MAKE[kind](api, wanted).catch(async (error: unknown) => {
         // Another start may have been quicker.
-        if (!(await isThere(api, wanted))) throw error;
+        if (!(await isThere(api, wanted.name))) throw error;
       });
     } catch (error) {
       const known = engineError(error, "a network for the workspace cannot be made", endpoint, "start_failed");
@@ -50,6 +50,12 @@ export class Networks {
       });
     }
     return wanted.name;
+  }
+
+  /** Whether there can be workspaces on it: what is made where it is missing and what is no network by name always can. */
+  async isThere(): Promise<boolean> {
+    if (this.#asked === ISOLATED || MODES[await this.#engine.kind()].includes(this.#asked)) return true;
+    return await isThere(this.#engine.api, this.#asked);
   }
 
   /** Removes what a workspace has of its own; its containers are gone by then. */
@@ -93,6 +99,12 @@ export class Networks {
   }
 }
 
+/** What the engines take for a network that is none of those that they list. */
+const MODES: Readonly<Record<"docker" | "podman", readonly string[]>> = {
+  docker: ["none", "default"],
+  podman: ["none", "default", "bridge", "private", "slirp4netns", "pasta"],
+};
+
 const MAKE: Readonly<Record<"docker" | "podman", (api: Dockerode, wanted: Wanted) => Promise<unknown>>> = {
   docker: async (api, { name, labels, bridge }) =>
     await api.createNetwork({
@@ -113,7 +125,7 @@ const MAKE: Readonly<Record<"docker" | "podman", (api: Dockerode, wanted: Wanted
     }),
 };
 
-async function isThere(api: Dockerode, { name }: Wanted): Promise<boolean> {
+async function isThere(api: Dockerode, name: string): Promise<boolean> {
   return (await ifThere(api.getNetwork(name).inspect())) !== null;
 }
 

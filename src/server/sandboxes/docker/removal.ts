@@ -3,22 +3,25 @@ import type Dockerode from "dockerode";
 import { systemClock } from "../../../platform/clock.ts";
 import { RuncodeError } from "../../../protocol/errors.ts";
 import { reasonOf, statusOf, type Engine } from "../../engine/index.ts";
-import { labelFilters } from "./owner.ts";
+import { containerName, isNamed, labelFilters, labelsOf } from "./owner.ts";
 
 /** A removal goes on for so many rounds, with a pause between two. */
 const ROUNDS = 100;
 const PAUSE_MS = 100;
 
 /**
- * Ends all containers with these labels and removes them; resolves when the engine has none. An earlier removal that nobody
- * waited for may still be going on: 409 to the next one, and its volume is in use. Throws what dockerode throws, and RuncodeError
- * `conflict` where it takes too long.
+ * Ends a workspace's container and removes it; resolves when the engine has none. An earlier removal that nobody waited for may
+ * still be going on: 409 to the next one, and its volume is in use. Takes the server's name (owner.ts). Throws what dockerode throws,
+ * and RuncodeError `conflict` where it takes too long.
  */
-export async function removeContainers({ api }: Engine, labels: Readonly<Record<string, string>>): Promise<void> {
+export async function removeContainers({ api }: Engine, server: string, workspace: number): Promise<void> {
+  const filters = labelFilters(labelsOf(server, workspace));
   for (let round = 1; round <= ROUNDS; round++) {
-    const found = await api.listContainers({ all: true, filters: labelFilters(labels) });
-    if (found.length === 0) return;
-    for (const { Id } of found) await removeContainer(api.getContainer(Id));
+    const found = await api.listContainers({ all: true, filters });
+    // What has the labels and another name was made of an image that somebody made of the workspace.
+    const own = found.filter((container) => isNamed(container, containerName(server, workspace)));
+    if (own.length === 0) return;
+    for (const { Id } of own) await removeContainer(api.getContainer(Id));
     if (round > 1) await systemClock.sleep(PAUSE_MS);
   }
   throw new RuncodeError("conflict", "the engine has not removed the workspace's last container yet", {

@@ -55,3 +55,22 @@ export async function onlyFile(tar: Readable, most = 1024 * 1024): Promise<strin
   await Promise.all([pipeline(tar, unpack as unknown as NodeJS.WritableStream), taking]);
   return found;
 }
+
+/** Takes an archive of a directory; gives whether nothing is in it. No more is read than it takes to see that. */
+export async function holdsNothing(tar: Readable): Promise<boolean> {
+  const unpack = extract();
+  const reading = pipeline(tar, unpack as unknown as NodeJS.WritableStream);
+  // What it fails with comes out of the entries as well; what is left unread is no failure.
+  reading.catch(() => {});
+  let entries = 0;
+  try {
+    for await (const entry of unpack) {
+      if (++entries > 1) return false;
+      entry.resume();
+    }
+    return true;
+  } finally {
+    tar.destroy();
+    unpack.destroy();
+  }
+}

@@ -3,20 +3,29 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { errno } from "../../../platform/files.ts";
 
-const CHUNK = 1024 * 1024;
+/** What is written at once, in bytes. A pipe gives 64 KiB at a time, and with writes of that size the whole takes a tenth more processor time. */
+const BLOCK = 512 * 1024;
 
 /** Takes the name of a file that is there, or none; gives 0, or 1 when it cannot be written, with the reason on stderr. */
 export async function main([file]: readonly string[] = []): Promise<number> {
   const hash = new Bun.CryptoHasher("sha256");
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  const block = Buffer.allocUnsafeSlow(BLOCK);
+  let filled = 0;
   try {
     const to = file === undefined ? null : openSync(file, constants.O_WRONLY | constants.O_TRUNC);
-    for (let count = read(buffer); count > 0; count = read(buffer)) {
-      const bytes = buffer.subarray(0, count);
-      if (to !== null) write(to, bytes);
-      hash.update(bytes);
+    for (let count = read(block, filled); count > 0; count = read(block, filled)) {
+      // At once, while the processor's cache has it.
+      hash.update(block.subarray(filled, filled + count));
+      if (to === null) continue;
+      filled += count;
+      if (filled < BLOCK) continue;
+      write(to, block);
+      filled = 0;
     }
-    if (to !== null) closeSync(to);
+    if (to !== null) {
+      write(to, block.subarray(0, filled));
+      closeSync(to);
+    }
   } catch (error) {
     // As cat and tee say it, by which the other side knows the reason.
     process.stderr.write(`receive: ${file ?? "stdin"}: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -26,10 +35,10 @@ export async function main([file]: readonly string[] = []): Promise<number> {
   return 0;
 }
 
-function read(buffer: Buffer): number {
+function read(buffer: Buffer, at: number): number {
   for (;;) {
     try {
-      return readSync(0, buffer);
+      return readSync(0, buffer, at, buffer.length - at, null);
     } catch (error) {
       if (errno(error) === "EOF") return 0;
       if (errno(error) !== "EINTR") throw error;

@@ -11,8 +11,10 @@ import { EmbeddedDriver, NO_LIMITS } from "../embedded-driver.ts";
 import { startHolder, HOST_ENV } from "./holder.ts";
 import { dropped, FIRST_UID, identityOf } from "./identity.ts";
 import { NamespaceSandbox } from "./sandbox.ts";
-import { writeEtc } from "./view.ts";
+import { machineArguments, writeEtc } from "./view.ts";
 
+/** How it shows, in the words of unshare, bwrap and setpriv, that the kernel or a policy of the machine's lets nobody make namespaces. */
+const FORBIDDEN = /not permitted|permission|denied|namespace|uid.?map|no space left/i;
 const TOOLS = ["bwrap", "unshare", "nsenter", "setpriv", "setsid"];
 
 /** bwrap dies with the server that started it, and everything in the namespace with bwrap, so a crash leaves no strays. */
@@ -31,33 +33,11 @@ export class NamespaceDriver extends EmbeddedDriver {
       return unwell(`${missing.join(", ")} not installed`, "apt-get install bubblewrap util-linux");
     // The whole way down, as a workspace would go it: what forbids user namespaces differs by distribution and container.
     const [program = "", ...args] = dropped(process.getuid?.() === 0 ? FIRST_UID : null);
-    const trial = [
-      "unshare",
-      "--user",
-      "--map-root-user",
-      "--",
-      "bwrap",
-      "--unshare-pid",
-      "--unshare-ipc",
-      "--unshare-uts",
-    ];
-    const view = [
-      "--ro-bind",
-      "/",
-      "/",
-      "--proc",
-      "/proc",
-      "--dev",
-      "/dev",
-      "--",
-      "/usr/bin/unshare",
-      "--user",
-      "--",
-      "true",
-    ];
+    const trial = ["unshare", "--user", "--map-root-user", "--", "bwrap", ...machineArguments(), "--remount-ro", "/"];
+    const inside = ["--", "/usr/bin/unshare", "--user", "--", "true"];
     const run = promisify(execFile);
     try {
-      await run(program, [...args, ...trial, ...view], { env: HOST_ENV, cwd: "/", timeout: 10_000 });
+      await run(program, [...args, ...trial, ...inside], { env: HOST_ENV, cwd: "/", timeout: 10_000 });
       const { stdout } = await run("bwrap", ["--version"], { env: HOST_ENV, cwd: "/" });
       return {
         ok: true,
@@ -65,11 +45,17 @@ export class NamespaceDriver extends EmbeddedDriver {
         enforces: (await this.enforces()) ?? NO_LIMITS,
       };
     } catch (error) {
-      const said = ((error as { stderr?: string }).stderr ?? "").trim().split("\n").at(-1);
-      return unwell(
-        `user namespaces do not work here: ${said || "bwrap failed"}`,
-        "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
-      );
+      const stderr = (error as { stderr?: string }).stderr ?? "";
+      const said = stderr.trim().split("\n").at(-1)?.slice(0, 300) || "bwrap failed without a word";
+      return FORBIDDEN.test(said)
+        ? unwell(
+            `user namespaces do not work here: ${said}`,
+            "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)",
+          )
+        : unwell(
+            `a sandbox cannot be made here: ${said}`,
+            "mend what it says, or offer another driver: --driver process",
+          );
     }
   }
 

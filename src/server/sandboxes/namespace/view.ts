@@ -1,7 +1,8 @@
 // What a sandbox shows of the machine: its programs, read-only; a short list of /etc; and one home directory.
 import { lstatSync, readlinkSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { RECEIVER, receiverScript } from "../../../protocol/receiver.ts";
 
 export const HOME = "/home/ubuntu";
 export const USER = "ubuntu";
@@ -22,7 +23,7 @@ const ETC = [
 /** Where, as whoever runs bwrap sees it, the workspace's files are. */
 export interface Sources {
   readonly home: string;
-  /** Directory with `passwd`, `group`, `hosts`, `hostname`. */
+  /** Directory with `passwd`, `group`, `hosts`, `hostname`, and the receiver. */
   readonly etc: string;
   readonly sockets: string;
   readonly self: string;
@@ -39,6 +40,9 @@ export async function writeEtc(dir: string, title: string): Promise<void> {
   };
   await mkdir(dir, { recursive: true, mode: 0o755 });
   for (const [file, text] of Object.entries(files)) await writeFile(path.join(dir, file), text, { mode: 0o644 });
+  const receiver = path.join(dir, path.basename(RECEIVER));
+  await writeFile(receiver, receiverScript([SELF]));
+  await chmod(receiver, 0o755);
 }
 
 /** The workspace's shell: the machine's own, since its programs are the sandbox's. */
@@ -46,22 +50,34 @@ export function shell(): string {
   return isThere("/bin/bash") ? "/bin/bash" : "/bin/sh";
 }
 
-/** bwrap's arguments, up to the command. Every value stands behind its own option, so none is taken for one. */
-export function bwrapArguments(from: Sources, title: string): string[] {
-  const bind = (kind: string, source: string, target = source): string[] => [kind, source, target];
+const bind = (kind: string, source: string, target = source): string[] => [kind, source, target];
+
+/**
+ * bwrap's arguments for what every workspace has of the machine and nobody of his own. No more than that: bwrap has to change
+ * every mount below what it is given, and others make and remove theirs meanwhile.
+ */
+export function machineArguments(): string[] {
   return [
-    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--info-fd", "3"],
-    ...["--hostname", hostName(title)],
+    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"],
     ...bind("--ro-bind", "/usr"),
     ...["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"].flatMap(systemDirectory),
     ...ETC.flatMap((name) => bind("--ro-bind-try", `/etc/${name}`)),
-    ...["passwd", "group", "hosts", "hostname"].flatMap((name) =>
-      bind("--ro-bind", path.join(from.etc, name), `/etc/${name}`),
-    ),
     ...["--symlink", "/proc/self/mounts", "/etc/mtab"],
     ...["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--tmpfs", "/run"],
     ...["--perms", "1777", "--tmpfs", "/var/tmp", "--dir", "/var/cache", "--symlink", "/run", "/var/run"],
+  ];
+}
+
+/** bwrap's arguments, up to the command. Every value stands behind its own option, so none is taken for one. */
+export function bwrapArguments(from: Sources, title: string): string[] {
+  return [
+    ...machineArguments(),
+    ...["--info-fd", "3", "--hostname", hostName(title)],
+    ...["passwd", "group", "hosts", "hostname"].flatMap((name) =>
+      bind("--ro-bind", path.join(from.etc, name), `/etc/${name}`),
+    ),
     ...bind("--ro-bind", from.self, SELF),
+    ...bind("--ro-bind", path.join(from.etc, path.basename(RECEIVER)), RECEIVER),
     ...bind("--ro-bind", from.sockets, SOCKETS),
     ...bind("--bind", from.home, HOME),
     // Last: with a writable /etc a workspace could leave an ld.so.preload there for the program that lets others in.

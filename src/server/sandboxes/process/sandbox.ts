@@ -3,6 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { userInfo } from "node:os";
 import type { Duplex } from "node:stream";
 import { RuncodeError } from "../../../protocol/errors.ts";
+import { RECEIVER_VARIABLE } from "../../../protocol/receiver.ts";
 import type { ExecRequest, OnConnection, SandboxListener, SandboxProcess, Target } from "../driver.ts";
 import { EmbeddedSandbox } from "../embedded-sandbox.ts";
 import { endAll } from "../ending.ts";
@@ -27,7 +28,7 @@ export class ProcessSandbox extends EmbeddedSandbox {
   readonly #sessions = new Set<number>();
   #end: (ending: { reason: string }) => void = () => {};
 
-  constructor(files: WorkspaceFiles, self: readonly string[], cgroup: Cgroup | null) {
+  constructor(files: WorkspaceFiles, self: readonly string[], receiver: string, cgroup: Cgroup | null) {
     super(cgroup);
     this.home = files.home;
     this.workdir = files.project;
@@ -40,6 +41,7 @@ export class ProcessSandbox extends EmbeddedSandbox {
       LOGNAME: this.user,
       SHELL: this.#shell,
       [MARKER]: this.#root,
+      [RECEIVER_VARIABLE]: receiver,
     };
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }

@@ -33,6 +33,7 @@ const LONGEST = PIECE + 64;
  * of it; from there come lines.
  */
 const LONGEST_MESSAGE = [64 * 1024, 8 * 1024 * 1024] as const;
+/** That the other side has opened: whoever connects to a listener in the sandbox takes no channel from those who run commands in it. */
 const MOST_CHANNELS = 4096;
 /**
  * Frames other than data that wait for the other side to read. Data waits by itself; these are kept, and some are answers to
@@ -169,6 +170,8 @@ export class Mux {
   #over = false;
   #busy: Promise<void> | undefined;
   #unread = 0;
+  /** How many of the channels the other side has opened. */
+  #theirs = 0;
 
   /** `side` is 0 at the server's end and 1 at the sandbox's, so that both can open channels without asking. */
   constructor(transport: Transport, side: 0 | 1, accept: (request: unknown, channel: Channel) => void) {
@@ -199,7 +202,7 @@ export class Mux {
   }
 
   forget(id: number): void {
-    this.#channels.delete(id);
+    if (this.#channels.delete(id) && this.#isTheirs(id)) this.#theirs -= 1;
   }
 
   /** Sends one frame; a promise when the sender of bulk should wait before the next. */
@@ -282,12 +285,21 @@ export class Mux {
     const known = this.#channels.get(id);
     if (type !== OPEN) return known ? known.take(type, body) : type <= CLOSE;
     const request = parsed(body);
-    if (known || id % 2 === this.#next % 2 || request === undefined || this.#channels.size >= MOST_CHANNELS)
-      return false;
+    if (known || !this.#isTheirs(id) || request === undefined) return false;
+    if (this.#theirs >= MOST_CHANNELS) {
+      // One too many is no breach of the rules: programs in the sandbox may connect as often as they like.
+      void this.frame(CLOSE, id);
+      return true;
+    }
     const channel = new Channel(this, id, false);
     this.#channels.set(id, channel);
+    this.#theirs += 1;
     this.#accept(request, channel);
     return true;
+  }
+
+  #isTheirs(id: number): boolean {
+    return id % 2 !== this.#next % 2;
   }
 }
 

@@ -53,6 +53,7 @@ export function processOf(channel: Channel, terminal: boolean, pipes: Streams | 
   };
   return {
     stdin,
+    stdinKeepsNothing: pipes !== null,
     stdout,
     stderr: terminal ? null : stderr,
     exited,
