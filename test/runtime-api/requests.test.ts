@@ -122,6 +122,11 @@ describe("a request that is not valid is answered with pydantic's list of what i
       ["bool_parsing", ["auto_remove"], "Input should be a valid boolean, unable to interpret input", "maybe"],
     ],
     [
+      "a number with a fraction for a boolean",
+      { image: "i", auto_remove: 1.5 },
+      ["bool_type", ["auto_remove"], "Input should be a valid boolean", 1.5],
+    ],
+    [
       "null for a boolean",
       { image: "i", auto_remove: null },
       ["bool_type", ["auto_remove"], "Input should be a valid boolean", null],
@@ -226,7 +231,8 @@ describe("a request that is valid", () => {
       volumes: null,
       detach: "yes",
       auto_remove: 0,
-      network: null,
+      network: "",
+      restart_policy: {},
       unknown: { anything: 1 },
     };
     expect((await t.ask("POST", "/start", body)).status).toBe(503);
@@ -241,7 +247,10 @@ describe("a request that is valid", () => {
       const answer = await t.ask("POST", path, body);
       expect([path, answer.status]).toEqual([path, 503]);
       expect(answer.json.detail).toContain("does not answer");
+      // Where the engine is, is the operator's to know, and in his log.
+      expect(answer.text).not.toContain(NO_ENGINE.slice("unix://".length));
     }
+    expect(t.log.join("\n")).toContain(NO_ENGINE);
     expect((await t.ask("GET", "/list")).status).toBe(503);
   });
 
@@ -274,7 +283,7 @@ describe("a request that is valid", () => {
     [{ command: 'sh -c "open' }, "command"],
     [{ environment: { "A=B": "c" } }, "environment"],
     [{ restart_policy: { Name: "always", MaximumRetryCount: "x" } }, "restart_policy"],
-    [{ restart_policy: {} }, "restart_policy"],
+    [{ restart_policy: { MaximumRetryCount: "1" } }, "restart_policy"],
   ])("%j is refused, with the reason", async (wish, about) => {
     const answer = await t.ask("POST", "/start", { image: "i", ...wish });
     expect(answer.status).toBe(400);
@@ -360,6 +369,14 @@ test("without an address it listens at the port of the original, on loopback", a
   expect(await checkRuntimeApi({ runtimeApi: "" }, {}, "/")).toMatchObject({
     address: { host: "127.0.0.1", port: 8090 },
     key: null,
+  });
+});
+
+test.each(["abc", "65536", "-1", "80 "])("RUNTIME_SERVER_PORT=%s is told as what is wrong", async (port) => {
+  const checked = checkRuntimeApi({ runtimeApi: "" }, { RUNTIME_SERVER_PORT: port }, "/");
+  await expect(checked).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringMatching(/^RUNTIME_SERVER_PORT /),
   });
 });
 

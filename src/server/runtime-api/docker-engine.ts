@@ -1,6 +1,7 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
 import { setTimeout } from "node:timers/promises";
 import type Dockerode from "dockerode";
+import { RuncodeError } from "../../protocol/errors.ts";
 import {
   engineError,
   ifThere,
@@ -40,8 +41,10 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
     } catch (error) {
       // 5xx too: Docker answers 500 to a port that is taken and to a program that is not there.
       if (statusOf(error) !== undefined) throw new EngineRefusal(reasonOf(error), { cause: error });
-      const known = engineError(error, null, endpoint);
-      throw known.code === "unavailable" ? known : new EngineRefusal(known.message, { cause: error });
+      const known = engineError(error, null);
+      if (known.code !== "unavailable") throw new EngineRefusal(known.message, { cause: error });
+      // Where the engine is, is said to the operator, and not to callers.
+      throw new RuncodeError(known.code, known.message, { cause: engineError(error, null, endpoint) });
     }
   };
   /** As `ask`, where the answer may be that there is no such thing. */

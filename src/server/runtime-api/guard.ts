@@ -54,6 +54,11 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   unavailable: 503,
 };
 
+/** What the operator is told: callers do not hear where an engine is. */
+function reasonFor({ message, cause }: Error): string {
+  return cause instanceof RuncodeError ? cause.message : message;
+}
+
 /** nginx's word for it; HTTP has none. */
 const CLIENT_CLOSED = 499 as ContentfulStatusCode;
 
@@ -72,7 +77,7 @@ export function answerError(log: (line: string) => void): ErrorHandler<RuntimeAp
       log(`error: runtime-api ${c.req.method} ${c.req.path}: ${error.stack ?? String(error)}`);
       return refuse(c, 500, "the server made a mistake; its log says more");
     }
-    if (status >= 500) log(`error: runtime-api ${c.req.method} ${c.req.path}: ${error.message}`);
+    if (status >= 500) log(`error: runtime-api ${c.req.method} ${c.req.path}: ${reasonFor(error)}`);
     if (error instanceof RateLimited) c.header("Retry-After", String(error.retryAfterSeconds));
     return refuse(c, status, error.message);
   };
