@@ -144,6 +144,49 @@ describe("serve --detach", () => {
   });
 });
 
+test("nothing that others say forges a line of the log, or makes it show another text", async () => {
+  const forged = "2030-01-01T00:00:00.000Z serving: all is well";
+  const hostile = ["\u001b[2J", "\u0007", "\u0085", "\u009b2J", "\u2028", "\u202e", "\u2066", "\u200b", "\ufeff"].join(
+    "",
+  );
+  const env = { ...home.env, DOCKER_HOST: "unix:///nonexistent" };
+  const words = ["serve", "--detach", ...FREE, "--driver", "process", "--runtime-api", "127.0.0.1:0"];
+  const ran = await runProgram([...words, "--data-dir", dir, "--json"], { env });
+  const facts = ran.json<ServerFacts & { runtime_api: string }>();
+  /** As no client of ours would ask it. */
+  const asked = async (base: string, target: string): Promise<void> => {
+    const { hostname: host, port } = new URL(base);
+    const socket = connect({ host, port: Number(port) });
+    socket.on("error", () => {}).resume();
+    socket.end(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    await once(socket, "close");
+  };
+  for (const base of [facts.api_base, facts.runtime_api]) {
+    await asked(base, `/asked${hostile.replaceAll("\u0007", "")}`);
+    await asked(base, `/asked%0A${encodeURIComponent(forged)}%0D${encodeURIComponent(hostile)}`);
+    await asked(base, `/asked\r${forged}`);
+  }
+  const command = ["sh", "-c", `printf '%s\\n' '${hostile}' '${forged}'; exit 3`];
+  const made = await fetch(`${facts.api_base}/api/rc/workspaces`, {
+    method: "POST",
+    headers: { authorization: `Token ${facts.owner_token}` },
+    body: JSON.stringify({ title: "w", custom_title: `${hostile}\n${forged}`, command }),
+  });
+  expect(made.status).toBe(201);
+  const started = (await (await get(facts, "/api/rc/workspace/start?workspace_id=1")).json()) as { message: string };
+  expect(started.message).toContain("ended with exit code 3");
+  await serve("--stop");
+
+  const log = readFileSync(path.join(dir, "server.log"), "utf8");
+  expect(log).toContain("GET /asked");
+  expect(log).toContain("exit code 3");
+  // Nothing but what a line is made of, and no line that the server did not begin itself.
+  // oxlint-disable-next-line no-control-regex
+  expect(log).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/);
+  expect(log).not.toMatch(/^2030/m);
+  for (const line of log.trimEnd().split("\n")) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z]/);
+});
+
 describe("serve in the foreground", () => {
   test("prints where it is, serves, and drains on SIGTERM with exit 0", async () => {
     const child = execa(BINARY, ["serve", "--json", "--data-dir", dir, ...FREE], {

@@ -1,4 +1,4 @@
-// What an engine can do for containers, by its own account: rootless ones do less than they say in Docker's words.
+// What an engine can do for containers, in the words in which it tells the truth.
 import type Dockerode from "dockerode";
 import { askPodman } from "./podman.ts";
 
@@ -11,22 +11,33 @@ export interface EngineTraits {
 
 /** Takes an engine's client and its kind; asks it. Throws what dockerode throws. */
 export async function traitsOf(api: Dockerode, kind: "docker" | "podman"): Promise<EngineTraits> {
-  const info = (await api.info()) as Record<string, unknown>;
-  const security = (info["SecurityOptions"] as string[] | undefined) ?? [];
-  // Docker says it among its options, Podman in a member of its own.
-  const rootless = info["Rootless"] === true || security.some((option) => option.startsWith("name=rootless"));
-  if (kind === "docker" || !rootless) {
-    const enforces = {
-      memory: info["MemoryLimit"] === true,
-      processes: info["PidsLimit"] !== false,
-      cpus: info["CpuCfsQuota"] === true,
-    };
-    return { rootless, enforces };
-  }
-  // Rootless, Podman 4.3 says in Docker's words what root would have. What the account was given it says in its own: nothing on
-  // version 1 of cgroups, where it drops limits without a word; on version 2 no container starts with a limit that is not given.
-  const { host } = await askPodman<{ host?: { cgroupControllers?: string[] | null } }>(api, "GET", "/info");
+  return kind === "podman" ? await podmanTraits(api) : await dockerTraits(api);
+}
+
+async function dockerTraits(api: Dockerode): Promise<EngineTraits> {
+  const { SecurityOptions, MemoryLimit, PidsLimit, CpuCfsQuota } = (await api.info()) as {
+    SecurityOptions?: string[] | null;
+    MemoryLimit?: boolean;
+    PidsLimit?: boolean;
+    CpuCfsQuota?: boolean;
+  };
+  return {
+    rootless: (SecurityOptions ?? []).some((option) => option.startsWith("name=rootless")),
+    enforces: { memory: MemoryLimit === true, processes: PidsLimit !== false, cpus: CpuCfsQuota === true },
+  };
+}
+
+/**
+ * Rootless, Podman 4.3 says in Docker's words what the machine has. In its own it says what the account was given: on version 1 of
+ * cgroups nothing, where it drops limits without a word; on version 2 no container starts with a limit that was not given.
+ */
+async function podmanTraits(api: Dockerode): Promise<EngineTraits> {
+  const { host } = await askPodman<{
+    host?: { cgroupControllers?: string[] | null; security?: { rootless?: boolean } };
+  }>(api, "GET", "/info");
   const given = host?.cgroupControllers ?? [];
-  const enforces = { memory: given.includes("memory"), processes: given.includes("pids"), cpus: given.includes("cpu") };
-  return { rootless, enforces };
+  return {
+    rootless: host?.security?.rootless === true,
+    enforces: { memory: given.includes("memory"), processes: given.includes("pids"), cpus: given.includes("cpu") },
+  };
 }

@@ -37,6 +37,7 @@ export async function giveFiles(
       limits: {},
       hardening: { capabilities: CAPABILITIES, readOnlyRoot: true, seccomp, runtime },
       kind: await engine.kind(),
+      enforces: (await engine.traits()).enforces,
       network: "none",
       root: true,
       home: identity.home,
