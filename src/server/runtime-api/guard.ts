@@ -38,6 +38,16 @@ export function checkName(hosts: RuntimeApiDeps["hosts"]): Handler {
   return async (c, next) => (hosts && !hosts.has(nameOf(c)) ? refuse(c, 421, "this server has another name") : next());
 }
 
+/** Says when the whole body is there: until then a caller who sends nothing more is given up by the listener. */
+export function receiveAll(): Handler {
+  return async (c, next) => {
+    // Kept for whoever reads it next.
+    await c.req.text();
+    (c.env as RuntimeApiEnv["Bindings"] | undefined)?.received?.();
+    return next();
+  };
+}
+
 /** The path only; bodies hold the environment of runtimes, which may be secret. */
 export function logRequests({ log, clock }: Pick<RuntimeApiDeps, "log" | "clock">): Handler {
   return async (c, next) => {
