@@ -61,7 +61,7 @@ const boolean = v.pipe(
     const given = dataset.value;
     if (typeof given === "boolean") return given;
     const word = String(given).toLowerCase();
-    const told = typeof given === "string" || typeof given === "number";
+    const told = typeof given === "string" || Number.isInteger(given);
     if (told && YES.includes(word)) return true;
     if (told && NO.includes(word)) return false;
     addIssue({ message: told ? "bool_parsing" : "bool_type" });

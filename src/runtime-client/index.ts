@@ -46,6 +46,8 @@ export interface RuntimeClient {
   listRuntimes(options?: CallOptions): Promise<RuntimeAnswer[]>;
 }
 
+/** What every runtime of the hosted contract has, and none of this one. */
+const HOSTED = /"pod_status":/;
 const START_MS = 600_000;
 const CALL_MS = 30_000;
 /** The public server's own grace, which is longer than ours. */
@@ -64,6 +66,10 @@ export function createRuntimeClient({ base = RUNTIME_API_BASE, key }: RuntimeCli
     const document = await exchange(at, key, { method, path, body, timeoutMs, signal });
     const parsed = v.safeParse(schema, document);
     if (parsed.success) return parsed.output;
+    if (HOSTED.test(JSON.stringify(document)))
+      throw new RuntimeError("http_error", `${at} speaks the hosted contract, which this client does not`, {
+        hint: "start the server without --runtime-api-hosted, or name another one",
+      });
     throw new RuntimeError("http_error", `the answer of ${at}${path} is malformed`, { hint: "is that a runtime API?" });
   };
   return {

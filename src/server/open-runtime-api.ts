@@ -15,6 +15,9 @@ import { createRuntimeWorkspaces } from "./runtime-api/workspaces.ts";
 import { RuntimeDriver } from "./sandboxes/docker/runtime.ts";
 import type { ControlPlane } from "./workspaces/index.ts";
 
+/** How long a caller may pause while he sends his request, and a connection that is kept be idle. */
+const IDLE_SECONDS = 30;
+
 export interface RuntimeApiIo {
   readonly dataDir: string;
   /** The engine's address as `--engine` says it; null searches. */
@@ -98,9 +101,13 @@ export function prepareRuntimeApi(config: RuntimeApiConfig, io: RuntimeApiIo): R
         tls,
         what: "the runtime API",
         flag: "--runtime-api",
-        // Pulling an image takes as long as it takes, and says nothing meanwhile.
-        idleSeconds: 0,
-        fetch: (request, bun) => api.app.fetch(request, { remote: bun.requestIP(request)?.address ?? "unknown" }),
+        idleSeconds: IDLE_SECONDS,
+        fetch: (request, bun) =>
+          api.app.fetch(request, {
+            remote: bun.requestIP(request)?.address ?? "unknown",
+            // Pulling an image takes as long as it takes, and says nothing meanwhile.
+            received: () => bun.timeout(request, 0),
+          }),
         closing: () => Response.json({ detail: "the server is shutting down" }, { status: 503 }),
       });
       workspaces.watch();

@@ -73,6 +73,27 @@ describeEngines(
       }
     });
 
+    test("one that ends and is started again without end is stopped for good, in whichever state it is met", async () => {
+      const looping = async (): Promise<string> => {
+        const { json } = await start({ command: ["true"], restart_policy: { Name: "always" } });
+        return json.runtime_id as string;
+      };
+      const restarts = async (id: string): Promise<number> =>
+        ((await t.engine.api.getContainer(id).inspect()) as { RestartCount?: number }).RestartCount ?? 0;
+      const often = async (id: string): Promise<void> =>
+        await expect.poll(() => restarts(id), { timeout: 60_000 }).toBeGreaterThan(1);
+      const loops = await Promise.all(Array.from({ length: 4 }, looping));
+      await Promise.all(loops.map(often));
+      const states = await Promise.all(loops.map(async (id) => (await act("stop", id, { timeout: 1 })).json.status));
+      expect(states).toEqual(loops.map(() => "exited"));
+      const before = await Promise.all(loops.map(restarts));
+      // Time enough for another one.
+      const other = await looping();
+      await often(other);
+      await act("stop", other, { timeout: 1 });
+      expect(await Promise.all(loops.map(restarts))).toEqual(before);
+    });
+
     test("one that was made and never started is told as that, and stopping it is no failure", async () => {
       const id = await foreign({ [LABEL]: unique("made") });
       expect(await act("stop", id)).toMatchObject({ status: 200, json: { status: "created" } });

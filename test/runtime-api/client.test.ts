@@ -47,6 +47,12 @@ describe("a client whose server is not what it should be", () => {
     expect(error).toMatchObject({ code });
   });
 
+  test("one of the hosted contract is told as that", async () => {
+    const base = at(() => Response.json({ runtimes: [{ runtime_id: "x", pod_status: "ready" }] }));
+    const error = await failure(createRuntimeClient({ base }).listRuntimes());
+    expect(error).toMatchObject({ code: "http_error", message: expect.stringContaining("hosted contract") });
+  });
+
   test("the key goes nowhere else, and no answer is waited for without end", async () => {
     const seen: (string | null)[] = [];
     const elsewhere = Bun.serve({

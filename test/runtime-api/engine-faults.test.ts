@@ -116,8 +116,7 @@ describeEngines(
       });
       isUnavailable(await client.run(start("faulty")));
       await expect.poll(left, { timeout: 60_000 }).toEqual([]);
-      Labels["runcode.name"] = "late";
-      const late = await engine.api.createContainer({ name: "late", Image: BUSYBOX, Cmd: ["sleep", "1000"], Labels });
+      const late = await engine.api.createContainer({ name: "faulty", Image: BUSYBOX, Cmd: ["sleep", "1000"], Labels });
       await late.start().catch(() => {});
       await expect.poll(left, { timeout: 60_000 }).toEqual([]);
       expect(await workspaces()).toEqual([]);

@@ -39,14 +39,7 @@ export async function checkRuntimeApi(
       "--runtime-api-hosted, --runtime-key-file and --runtime-volumes go with --runtime-api",
     );
   }
-  const address =
-    runtimeApi === ""
-      ? parseAddress(
-          `${bracketed(env["RUNTIME_SERVER_HOST"] || RUNTIME_API_HOST)}:${env["RUNTIME_SERVER_PORT"] || RUNTIME_API_PORT}`,
-          "RUNTIME_SERVER_HOST and RUNTIME_SERVER_PORT",
-          0,
-        )
-      : parseAddress(runtimeApi, "--runtime-api", 0);
+  const address = runtimeApi === "" ? addressIn(env) : parseAddress(runtimeApi, "--runtime-api", 0);
   const key =
     runtimeKeyFile === undefined ? env["RUNCODE_RUNTIME_KEY"] || null : await keyIn(path.resolve(cwd, runtimeKeyFile));
   if (key !== null && !KEY.test(key)) {
@@ -69,6 +62,15 @@ export async function checkRuntimeApi(
     key,
     volumes: await Promise.all(runtimeVolumes.map((dir) => directory(path.resolve(cwd, dir)))),
   };
+}
+
+/** As the original reads it. */
+function addressIn(env: Readonly<Record<string, string | undefined>>): Address {
+  const host = env["RUNTIME_SERVER_HOST"] || RUNTIME_API_HOST;
+  const port = env["RUNTIME_SERVER_PORT"] || String(RUNTIME_API_PORT);
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    throw new RuncodeError("usage", `RUNTIME_SERVER_PORT is no port: ${JSON.stringify(port.slice(0, 100))}`);
+  return parseAddress(`${bracketed(host)}:${port}`, "RUNTIME_SERVER_HOST", 0);
 }
 
 const bracketed = (host: string): string => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);

@@ -28,5 +28,7 @@ export interface RuntimeApiEnv {
   Bindings: {
     /** The peer's address; the listener fills it in. */
     readonly remote?: string;
+    /** Called when the whole request is here, and its caller has to wait. */
+    readonly received?: () => void;
   };
 }

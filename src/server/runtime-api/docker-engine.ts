@@ -1,5 +1,7 @@
 // The runtime API's engine over the Docker Engine API: Docker and Podman alike.
+import { setTimeout } from "node:timers/promises";
 import type Dockerode from "dockerode";
+import { RuncodeError } from "../../protocol/errors.ts";
 import {
   engineError,
   ifThere,
@@ -18,6 +20,13 @@ import { EngineRefusal, type ContainerRequest, type EngineContainer, type Runtim
 const PROCESSES = 4096;
 
 /**
+ * Podman says that it has stopped a container whose first process has just ended by itself, and then starts it again where its
+ * restart policy says so. It is over when Podman has cleaned up after it: `exited`, no more `stopped`.
+ */
+const STOP_TRIES = 100;
+const BETWEEN_TRIES_MS = 50;
+
+/**
  * The name that a runtime was made with. Whatever is made of an image that somebody made of a runtime has the runtime's labels, and
  * cannot have its name: it is no runtime.
  */
@@ -32,8 +41,10 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
     } catch (error) {
       // 5xx too: Docker answers 500 to a port that is taken and to a program that is not there.
       if (statusOf(error) !== undefined) throw new EngineRefusal(reasonOf(error), { cause: error });
-      const known = engineError(error, null, endpoint);
-      throw known.code === "unavailable" ? known : new EngineRefusal(known.message, { cause: error });
+      const known = engineError(error, null);
+      if (known.code !== "unavailable") throw new EngineRefusal(known.message, { cause: error });
+      // Where the engine is, is said to the operator, and not to callers.
+      throw new RuncodeError(known.code, known.message, { cause: engineError(error, null, endpoint) });
     }
   };
   /** As `ask`, where the answer may be that there is no such thing. */
@@ -59,7 +70,14 @@ export function dockerEngine(engine: Engine): RuntimeEngine {
       return (await ask(api.createContainer(optionsOf(request, enforces.processes)))).id;
     },
     start: (id) => ensure(container(id).start(), [304]),
-    stop: (id, graceSeconds) => ensure(container(id).stop({ t: graceSeconds }), [304, 404]),
+    stop: async (id, graceSeconds) => {
+      for (let tries = 0; tries < STOP_TRIES; tries++) {
+        await ensure(container(id).stop({ t: graceSeconds }), [304, 404]);
+        const status = (await seek(container(id).inspect()))?.State.Status;
+        if (status !== "stopped" && status !== "running") return;
+        await setTimeout(BETWEEN_TRIES_MS);
+      }
+    },
     pause: (id) => ensure(container(id).pause(), []),
     unpause: (id) => ensure(container(id).unpause(), []),
     // 409: its removal is under way already.

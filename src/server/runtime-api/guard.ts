@@ -38,6 +38,16 @@ export function checkName(hosts: RuntimeApiDeps["hosts"]): Handler {
   return async (c, next) => (hosts && !hosts.has(nameOf(c)) ? refuse(c, 421, "this server has another name") : next());
 }
 
+/** Says when the whole body is there: until then a caller who sends nothing more is given up by the listener. */
+export function receiveAll(): Handler {
+  return async (c, next) => {
+    // Kept for whoever reads it next.
+    await c.req.text();
+    (c.env as RuntimeApiEnv["Bindings"] | undefined)?.received?.();
+    return next();
+  };
+}
+
 /** The path only; bodies hold the environment of runtimes, which may be secret. */
 export function logRequests({ log, clock }: Pick<RuntimeApiDeps, "log" | "clock">): Handler {
   return async (c, next) => {
@@ -53,6 +63,11 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   rate_limited: 429,
   unavailable: 503,
 };
+
+/** What the operator is told: callers do not hear where an engine is. */
+function reasonFor({ message, cause }: Error): string {
+  return cause instanceof RuncodeError ? cause.message : message;
+}
 
 /** nginx's word for it; HTTP has none. */
 const CLIENT_CLOSED = 499 as ContentfulStatusCode;
@@ -72,7 +87,7 @@ export function answerError(log: (line: string) => void): ErrorHandler<RuntimeAp
       log(`error: runtime-api ${c.req.method} ${c.req.path}: ${error.stack ?? String(error)}`);
       return refuse(c, 500, "the server made a mistake; its log says more");
     }
-    if (status >= 500) log(`error: runtime-api ${c.req.method} ${c.req.path}: ${error.message}`);
+    if (status >= 500) log(`error: runtime-api ${c.req.method} ${c.req.path}: ${reasonFor(error)}`);
     if (error instanceof RateLimited) c.header("Retry-After", String(error.retryAfterSeconds));
     return refuse(c, status, error.message);
   };

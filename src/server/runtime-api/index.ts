@@ -9,7 +9,7 @@ import { MAX_BODY_BYTES } from "../../protocol/api.ts";
 import type { RuntimeApiDeps, RuntimeApiEnv } from "./deps.ts";
 import { DOCS_POLICY, docsPage } from "./docs.ts";
 import { headers } from "../http/guard.ts";
-import { answerError, checkName, logRequests, refuse, requireKey } from "./guard.ts";
+import { answerError, checkName, logRequests, receiveAll, refuse, requireKey } from "./guard.ts";
 import { openApi } from "./openapi.ts";
 import { hostedRoutes } from "./hosted.ts";
 import { HOSTED_OPERATIONS, PUBLIC_OPERATIONS } from "./operations.ts";
@@ -47,6 +47,7 @@ export function createRuntimeApi(deps: RuntimeApiDeps): RuntimeApi {
   app.use(checkName(deps.hosts));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => refuse(c, 413, "the body is larger than 1 MiB") }));
   app.use(requireKey(deps));
+  app.use(receiveAll());
   app.use(
     methodNotAllowed({
       app,

@@ -16,14 +16,18 @@ export function lateEngine(find: () => Promise<Engine>): LateEngine {
   const reach = (): Promise<Engine> => {
     engine ??= find().catch((error: unknown) => {
       engine = undefined;
-      // Whatever keeps us from it is the operator's; a caller can only come back later.
-      throw error instanceof RuncodeError && error.code !== "unavailable"
-        ? new RuncodeError("unavailable", error.message, { hint: error.hint, cause: error })
-        : error;
+      throw error;
     });
     return engine;
   };
-  const asked = async (): Promise<RuntimeEngine> => dockerEngine(await reach());
+  const asked = async (): Promise<RuntimeEngine> => {
+    try {
+      return dockerEngine(await reach());
+    } catch (error) {
+      // Whatever keeps us from it is the operator's, and in his log; a caller can only come back later.
+      throw new RuncodeError("unavailable", "there is no container engine", { cause: error });
+    }
+  };
   return {
     reach,
     close: async () => (await engine?.catch(() => null))?.close(),

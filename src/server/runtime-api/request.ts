@@ -42,8 +42,11 @@ export async function containerFor(request: StartRuntimeRequest, policy: Request
     ports,
     mounts,
     autoRemove: request.auto_remove,
-    ...(request.restart_policy ? { restart: restartOf(request.restart_policy) } : {}),
-    ...(request.network == null ? {} : { network: request.network }),
+    ...(request.restart_policy && Object.keys(request.restart_policy).length > 0
+      ? { restart: restartOf(request.restart_policy) }
+      : {}),
+    // An empty one is none, as it is for the original.
+    ...(request.network == null || request.network === "" ? {} : { network: request.network }),
   };
 }
 

@@ -74,8 +74,8 @@ export interface Runtimes {
 /** A container's name, id or the beginning of one. Anything else would be a path of the engine's API. */
 const REF = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const LONGEST_GRACE_SECONDS = 24 * 3600;
-/** In these a container has processes, or is about to have some again. */
-const ALIVE = ["running", "paused", "restarting"];
+/** In these a container has processes, or may have some again: one that ends and is started without end is exited between. */
+const STOPPABLE = ["running", "paused", "restarting", "exited"];
 
 export function createRuntimes(
   engine: RuntimeEngine,
@@ -185,7 +185,7 @@ export function createRuntimes(
       act("stop", ref, async ({ id, status }) => {
         // A frozen process hears no signal. Whoever unpauses it first, it is to stop.
         if (status === "paused") await engine.unpause(id).catch(unlessRefused);
-        if (ALIVE.includes(status)) await engine.stop(id, Math.min(graceSeconds, LONGEST_GRACE_SECONDS));
+        if (STOPPABLE.includes(status)) await engine.stop(id, Math.min(graceSeconds, LONGEST_GRACE_SECONDS));
       }),
     pause: (ref) =>
       act("pause", ref, async ({ id, status }) => {

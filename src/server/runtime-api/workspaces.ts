@@ -6,6 +6,7 @@ import { HELPER_DIR } from "../sandboxes/inside/helper.ts";
 import type { ControlPlane } from "../workspaces/index.ts";
 import type { EngineContainer, RuntimeEngine } from "./engine.ts";
 import { AGAIN_MS, type Leftovers } from "./leftovers.ts";
+import { createRestless, WHILE_MS } from "./restless.ts";
 import type { RuntimeListener } from "./runtimes.ts";
 
 export interface RuntimeWorkspacesDeps {
@@ -29,6 +30,7 @@ const HELPER_LABEL = "runcode.helper";
 export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWorkspaces {
   const { engine, leftovers, driver, plane, clock, log } = deps;
   const closing = new AbortController();
+  const restless = createRestless(clock);
   /** Containers that end because somebody asked: no failure of theirs. */
   const asked = new Set<string>();
   let watching: Promise<void> | undefined;
@@ -46,6 +48,7 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
     }
   };
   const gone = async (id: string): Promise<void> => {
+    restless.forget(id);
     driver.note(id, { ended: "its container was removed" });
     await plane.workspaces.release(id);
   };
@@ -82,7 +85,17 @@ export function createRuntimeWorkspaces(deps: RuntimeWorkspacesDeps): RuntimeWor
         // What happens while we look is told in the events.
         await sync();
         failures = 0;
-        for await (const id of events) await look(id);
+        for await (const id of events) {
+          const when = restless.hear(id);
+          if (when === "now") await look(id);
+          if (when === "later")
+            later(
+              clock.sleep(WHILE_MS, closing.signal).then(() => {
+                restless.due(id);
+                return look(id);
+              }),
+            );
+        }
       } catch (error) {
         // Said once for each time that it goes away.
         if (failures === 0 && !closing.signal.aborted)
