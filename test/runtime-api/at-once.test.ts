@@ -102,8 +102,9 @@ describeEngines(
 
     test("an id or name comes before another's label", async () => {
       const name = unique("both");
-      await start({ labels: { [LABEL]: name } });
       const { json } = await start({ name });
+      // The newer one, by label the first.
+      await start({ labels: { [LABEL]: name } });
       expect((await act("pause", name)).json.container_id).toBe(json.container_id);
     });
 
