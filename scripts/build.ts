@@ -32,8 +32,9 @@ export async function compile(file: string, more: readonly string[] = []): Promi
     "--no-compile-autoload-bunfig",
     "--no-compile-autoload-tsconfig",
     "--no-compile-autoload-package-json",
-    // ssh2's native helpers are optional, not installed here, and never to be picked up from a machine that happens to have them.
-    "--external=cpu-features",
+    // ssh2's native helpers are optional, not built here, and never to be picked up from a machine that happens to have them. What asks
+    // for one is part of the program, and asks by a path: a name would be looked for in the folder where the program is started.
+    "--external=*/cpufeatures.node",
     "--external=*/sshcrypto.node",
     // ssh2 looks for files beside its sources, which would write this folder's path into the program; there are none to find.
     '--define=__dirname="/"',

@@ -62,6 +62,12 @@ describe("started in a folder full of hostile files", () => {
     expect(stdout).not.toContain("evil");
   });
 
+  test("what loads the server's part without being one runs none of it", async () => {
+    await there(["doctor", "--json"]);
+    await there(["serve", "--status", "--json", "--data-dir", path.join(home.dir, "none")]);
+    expect(await readdir(marks)).toEqual([]);
+  });
+
   test("the server runs none of it either", async () => {
     const data = ["--data-dir", path.join(home.dir, "srv"), "--json"];
     const started = await there(["serve", "--detach", "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0", ...data]);
