@@ -1,7 +1,7 @@
 // What holds for containers beyond the common suite: what stays out of them, images of every odd kind, and engines and
 // containers that go away in the middle.
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -434,11 +434,9 @@ describeEngines(
         });
 
         test("one whose first process the kernel ends for want of memory says that it was the memory", async () => {
-          const { spec, sandbox } = await startOf(DEBIAN, { limits: { memoryBytes: 96 * 1024 * 1024 } });
-          const [id = ""] = await containersOf(engine, on, spec);
+          const { sandbox } = await startOf(DEBIAN, { limits: { memoryBytes: 96 * 1024 * 1024 } });
           // The kernel takes the largest; that it is the first process is a workspace that others fill with small ones.
-          const { State } = await engine.api.getContainer(id).inspect();
-          await writeFile(`/proc/${State.Pid}/oom_score_adj`, "1000");
+          expect((await run(sandbox, "echo 1000 > /proc/1/oom_score_adj")).exit).toEqual({ code: 0 });
           const process = await sandbox.exec({ command: ["/usr/bin/python3", "-c", "x = b'x' * 400_000_000"] });
           process.stdin.end();
           // Podman does not say so of a container on the first version of cgroups.
@@ -462,14 +460,15 @@ describeEngines(
           await sandbox.stop({ graceMs: 0 });
         });
 
-      test("a flavor of more CPUs than the engine's machine has gives all that there are", async () => {
-        const { NCPU } = (await engine.api.info()) as { NCPU: number };
-        const { spec, sandbox } = await startOf(BUSYBOX, { limits: { cpus: NCPU + 1.5 } });
-        const [id = ""] = await containersOf(engine, on, spec);
-        const { HostConfig } = await engine.api.getContainer(id).inspect();
-        expect(HostConfig.NanoCpus).toBe(NCPU * 1e9);
-        await sandbox.stop({ graceMs: 0 });
-      });
+      if (enforces.cpus)
+        test("a flavor of more CPUs than the engine's machine has gives all that there are", async () => {
+          const { NCPU } = (await engine.api.info()) as { NCPU: number };
+          const { spec, sandbox } = await startOf(BUSYBOX, { limits: { cpus: NCPU + 1.5 } });
+          const [id = ""] = await containersOf(engine, on, spec);
+          const { HostConfig } = await engine.api.getContainer(id).inspect();
+          expect(HostConfig.NanoCpus).toBe(NCPU * 1e9);
+          await sandbox.stop({ graceMs: 0 });
+        });
 
       test("a flavor with GPUs, of which the engine has none, is refused by name, and no container is left", async () => {
         const spec = { ...on.spec({ gpus: 1 }), image: BUSYBOX };

@@ -107,15 +107,16 @@ describeEngines(
       await sandbox.stop({ graceMs: 0 });
     });
 
-    test("a first process that ends at its start is told of by its exit code and by the variable that did it", async (context) => {
-      if (kind === "docker") context.skip("Docker takes every variable away");
-      const spec = { ...on.spec() };
-      await expect(started("garbage", {}, ["ENV BUN_JSC_useJIT=garbage"])).rejects.toMatchObject({
-        code: "start_failed",
-        message: expect.stringMatching(/has ended with exit code 1$/) as string,
-        hint: expect.stringContaining("BUN_JSC_useJIT") as string,
+    // Docker takes every such variable away.
+    if (kind !== "docker")
+      test("a first process that ends at its start is told of by its exit code and by the variable that did it", async () => {
+        const spec = { ...on.spec() };
+        await expect(started("garbage", {}, ["ENV BUN_JSC_useJIT=garbage"])).rejects.toMatchObject({
+          code: "start_failed",
+          message: expect.stringMatching(/has ended with exit code 1$/) as string,
+          hint: expect.stringContaining("BUN_JSC_useJIT") as string,
+        });
+        expect(await containersOf(engine, on, spec)).toEqual([]);
       });
-      expect(await containersOf(engine, on, spec)).toEqual([]);
-    });
   },
 );
