@@ -28,35 +28,37 @@ describeEngines(
       await engine.close();
     });
 
-    test("does without one more thread, names the limit, starts programs again when there is room, and ends politely", async () => {
-      const spec = on.spec();
-      await on.driver.create(spec);
-      const sandbox = await on.driver.start(spec);
-      const [id = ""] = await containersOf(engine, on, spec);
-      const limit = await limitFileOf((await engine.api.getContainer(id).inspect()).State.Pid);
-      const held = await sandbox.exec({ command: ["cat"] });
-      // Less than there are already: whatever a program forks and every thread is refused from now on.
-      await writeFile(limit, "1");
-      const refusal = {
-        code: "conflict",
-        message: expect.stringContaining("used up its 1 processes") as string,
-        hint: expect.stringContaining("stop and start") as string,
-      };
-      for (let round = 0; round < 400; round++)
-        await expect(run(sandbox, ["/bin/true"])).rejects.toMatchObject(refusal);
-      const pty = { term: "dumb", columns: 80, rows: 24 };
-      await expect(sandbox.exec({ command: ["/bin/true"], pty })).rejects.toMatchObject(refusal);
-      await expect(sandbox.sftp()).rejects.toMatchObject(refusal);
-      await expect(sandbox.dial({ host: "localhost", port: 1 })).rejects.toThrow("nothing answers");
-      await writeFile(limit, "max");
-      expect((await run(sandbox, "echo on")).stdout).toBe("on\n");
-      held.stdin.end("still here");
-      expect(await text(held.stdout)).toBe("still here");
-      const polite = await sandbox.exec({ command: ["/bin/sh", "-c", "trap 'echo bye; exit 0' TERM; read _"] });
-      await writeFile(limit, "1");
-      await sandbox.stop({ graceMs: 60_000 });
-      expect(await polite.exited).not.toMatchObject({ signal: "KILL" });
-    });
+    // The limit of a control group that is there already is root's to change.
+    if (process.getuid?.() === 0)
+      test("does without one more thread, names the limit, starts programs again when there is room, and ends politely", async () => {
+        const spec = on.spec();
+        await on.driver.create(spec);
+        const sandbox = await on.driver.start(spec);
+        const [id = ""] = await containersOf(engine, on, spec);
+        const limit = await limitFileOf((await engine.api.getContainer(id).inspect()).State.Pid);
+        const held = await sandbox.exec({ command: ["cat"] });
+        // Less than there are already: whatever a program forks and every thread is refused from now on.
+        await writeFile(limit, "1");
+        const refusal = {
+          code: "conflict",
+          message: expect.stringContaining("used up its 1 processes") as string,
+          hint: expect.stringContaining("stop and start") as string,
+        };
+        for (let round = 0; round < 400; round++)
+          await expect(run(sandbox, ["/bin/true"])).rejects.toMatchObject(refusal);
+        const pty = { term: "dumb", columns: 80, rows: 24 };
+        await expect(sandbox.exec({ command: ["/bin/true"], pty })).rejects.toMatchObject(refusal);
+        await expect(sandbox.sftp()).rejects.toMatchObject(refusal);
+        await expect(sandbox.dial({ host: "localhost", port: 1 })).rejects.toThrow("nothing answers");
+        await writeFile(limit, "max");
+        expect((await run(sandbox, "echo on")).stdout).toBe("on\n");
+        held.stdin.end("still here");
+        expect(await text(held.stdout)).toBe("still here");
+        const polite = await sandbox.exec({ command: ["/bin/sh", "-c", "trap 'echo bye; exit 0' TERM; read _"] });
+        await writeFile(limit, "1");
+        await sandbox.stop({ graceMs: 60_000 });
+        expect(await polite.exited).not.toMatchObject({ signal: "KILL" });
+      });
 
     test("is stopped and started by whoever has filled it for good", async () => {
       const spec = on.spec({ processes: 40 });
