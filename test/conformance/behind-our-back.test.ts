@@ -1,15 +1,28 @@
 // What somebody does to a container on the engine itself, past the server.
 import { createServer } from "node:http";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import type { DriverHealth } from "../../src/server/sandboxes/driver.ts";
 import { unlessGone } from "../../src/server/sandboxes/docker/engine-sandbox.ts";
 import { removeContainer } from "../../src/server/sandboxes/docker/removal.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
 import { engineProxy } from "../harness/index.ts";
-import { containersOf, driverOn, run, subject, type Subject } from "./subjects.ts";
+import {
+  canFreeze,
+  CONTAINERS,
+  containersOf,
+  driverOn,
+  healthOf,
+  run,
+  stopHelper,
+  subject,
+  type Subject,
+} from "./subjects.ts";
+
+const HEALTH: Partial<Record<string, DriverHealth>> = await healthOf(CONTAINERS);
 
 describeEngines(
   (kind) => `behind our back on ${kind}`,
@@ -25,31 +38,33 @@ describeEngines(
       await engine.close();
     });
 
-    test("what was paused there is said to be, with what to do, and goes on or ends by that", async () => {
-      const spec = on.spec();
-      await on.driver.create(spec);
-      const sandbox = await on.driver.start(spec);
-      const [id = ""] = await containersOf(engine, on, spec);
-      const container = engine.api.getContainer(id);
-      await container.pause();
-      const frozen = {
-        code: "conflict",
-        message: "it was paused on the engine",
-        hint: expect.stringMatching(
-          new RegExp(`docker unpause runcode-\\w+-${spec.id}, .*stop it and start it`),
-        ) as string,
-      };
-      await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject(frozen);
-      await expect(sandbox.dial({ host: "localhost", port: 1 })).rejects.toMatchObject(frozen);
-      await container.unpause();
-      expect((await run(sandbox, "echo thawed")).stdout).toBe("thawed\n");
-      await container.pause();
-      await sandbox.resume();
-      expect((await run(sandbox, "echo resumed")).stdout).toBe("resumed\n");
-      await container.pause();
-      await sandbox.stop();
-      expect(await containersOf(engine, on, spec)).toEqual([]);
-    });
+    const health = HEALTH[`docker@${kind}`];
+    if (health === undefined || canFreeze(health))
+      test("what was paused there is said to be, with what to do, and goes on or ends by that", async () => {
+        const spec = on.spec();
+        await on.driver.create(spec);
+        const sandbox = await on.driver.start(spec);
+        const [id = ""] = await containersOf(engine, on, spec);
+        const container = engine.api.getContainer(id);
+        await container.pause();
+        const frozen = {
+          code: "conflict",
+          message: "it was paused on the engine",
+          hint: expect.stringMatching(
+            new RegExp(`docker unpause runcode-\\w+-${spec.id}, .*stop it and start it`),
+          ) as string,
+        };
+        await expect(sandbox.exec({ command: "true" })).rejects.toMatchObject(frozen);
+        await expect(sandbox.dial({ host: "localhost", port: 1 })).rejects.toMatchObject(frozen);
+        await container.unpause();
+        expect((await run(sandbox, "echo thawed")).stdout).toBe("thawed\n");
+        await container.pause();
+        await sandbox.resume();
+        expect((await run(sandbox, "echo resumed")).stdout).toBe("resumed\n");
+        await container.pause();
+        await sandbox.stop();
+        expect(await containersOf(engine, on, spec)).toEqual([]);
+      });
 
     test("a helper that is slow and not paused is waited for", async () => {
       const proxy = await engineProxy(address);
@@ -57,17 +72,14 @@ describeEngines(
       const spec = on.spec();
       await driver.create(spec);
       const sandbox = await driver.start(spec);
-      const [id = ""] = await containersOf(engine, on, spec);
-      const { State } = await engine.api.getContainer(id).inspect();
-      const helper = await helperBeside(State.Pid);
       const asked = Promise.withResolvers<void>();
       proxy.answered = (line) => {
         if (/^GET \S*\/json/.test(line)) asked.resolve();
       };
-      process.kill(helper, "SIGSTOP");
+      const goOn = await stopHelper(sandbox);
       const outcome = run(sandbox, "echo late");
       await asked.promise;
-      process.kill(helper, "SIGCONT");
+      await goOn();
       expect((await outcome).stdout).toBe("late\n");
       await sandbox.stop({ graceMs: 0 });
       await driver.close();
@@ -75,17 +87,6 @@ describeEngines(
     });
   },
 );
-
-/** Finds the helper in the container whose first process has this pid. */
-async function helperBeside(first: number): Promise<number> {
-  const read = async (pid: number | string, what: string): Promise<string> =>
-    await readFile(`/proc/${pid}/${what}`, "utf8").catch(() => "");
-  const place = await read(first, "cgroup");
-  for (const pid of await readdir("/proc"))
-    if ((await read(pid, "cmdline")).includes("sandbox-agent") && (await read(pid, "cgroup")) === place)
-      return Number(pid);
-  throw new Error("there is no helper");
-}
 
 describe("a container that ends at the moment at which it is to be ended", () => {
   test("is as it should be, also where Podman calls that a failure of its own", async () => {

@@ -3,7 +3,6 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import net from "node:net";
-import type { Readable } from "node:stream";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { once } from "node:events";
@@ -15,7 +14,7 @@ import { serveFar, type Here } from "../../src/server/sandboxes/remote/far.ts";
 import type { Transport } from "../../src/server/sandboxes/remote/mux.ts";
 import { connectNear } from "../../src/server/sandboxes/remote/near.ts";
 import { BUSYBOX, DEBIAN, describeEngines } from "../harness/engines.ts";
-import { driverOn, run, subject, type Subject } from "./subjects.ts";
+import { driverOn, run, stopHelper, subject, type Subject } from "./subjects.ts";
 
 /** Whether the helper speaks to the server over a socket: its standard streams are pipes on both engines. */
 async function linked(sandbox: Sandbox): Promise<boolean> {
@@ -24,11 +23,6 @@ async function linked(sandbox: Sandbox): Promise<boolean> {
   const { stdout } = await run(sandbox, look);
   expect(stdout).toContain("pipe:");
   return stdout.includes("socket:");
-}
-
-async function firstOf(stream: Readable): Promise<string> {
-  for await (const bytes of stream) return String(bytes);
-  return "";
 }
 
 describeEngines(
@@ -63,23 +57,14 @@ describeEngines(
     test("what a command reads and writes does not pass the helper: it goes on while the helper stands still", async () => {
       const { sandbox } = await started(DEBIAN);
       const echo = await sandbox.exec({ command: ["cat"] });
-      const find =
-        'for p in /proc/[0-9]*; do case "$(tr "\\0" " " <$p/cmdline)" in *"runcode sandbox-""agent"*) echo ${p##*/};; esac; done';
-      const { stdout: helper } = await run(sandbox, find);
-      const still = await sandbox.exec({
-        command: `read go && kill -STOP ${helper.trim()} && echo stopped && read go && kill -CONT ${helper.trim()}`,
-      });
-      // Not before the helper has said that it runs.
-      still.stdin.write("go\n");
-      expect(await firstOf(still.stdout)).toBe("stopped\n");
+      const goOn = await stopHelper(sandbox);
       const sent = randomBytes(3_000_000);
       echo.stdin.end(sent);
       const sum = new Bun.CryptoHasher("sha256");
       for await (const bytes of echo.stdout) sum.update(bytes as Buffer);
       expect(sum.digest("hex")).toBe(new Bun.CryptoHasher("sha256").update(sent).digest("hex"));
-      still.stdin.end("go\n");
+      await goOn();
       expect(await echo.exited).toEqual({ code: 0 });
-      expect(await still.exited).toEqual({ code: 0 });
       await sandbox.stop({ graceMs: 0 });
     });
 
