@@ -7,6 +7,22 @@ type Pair = readonly [name: string, value: string];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** The options of commands that set variables in what they make; `variables` reads what they were given. */
+export const VARIABLE_OPTIONS = {
+  env: {
+    kind: "list",
+    short: "e",
+    placeholder: "NAME[=VALUE]",
+    summary: "set a variable in it, without =VALUE to what it is here; may be repeated",
+  },
+  envFile: {
+    kind: "list",
+    placeholder: "FILE",
+    summary: "set the variables in FILE, one NAME=VALUE on each line; may be repeated",
+    complete: "local",
+  },
+} as const;
+
 /**
  * Takes what `--env` and `--env-file` were given, and this program's own environment, which a name without a value is taken
  * from; gives the variables. A flag wins over a file, and what comes later over what came before. Throws RuncodeError `usage`,

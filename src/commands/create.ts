@@ -1,6 +1,6 @@
 // `runcode create`: a new workspace.
 import { describeWorkspace } from "../bundle/describe.ts";
-import { labels, variables } from "../cli/pairs.ts";
+import { labels, VARIABLE_OPTIONS, variables } from "../cli/pairs.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
@@ -28,18 +28,7 @@ Variables are set for every process of the workspace. With --env NAME or --env-f
       placeholder: "NAME",
       summary: "what keeps it apart, where the control plane offers a choice",
     },
-    env: {
-      kind: "list",
-      short: "e",
-      placeholder: "NAME[=VALUE]",
-      summary: "set a variable in it, without =VALUE to what it is here; may be repeated",
-    },
-    envFile: {
-      kind: "list",
-      placeholder: "FILE",
-      summary: "set the variables in FILE, one NAME=VALUE on each line; may be repeated",
-      complete: "local",
-    },
+    ...VARIABLE_OPTIONS,
     label: { kind: "list", placeholder: "KEY=VALUE", summary: "note something about it; may be repeated" },
     start: { kind: "flag", summary: "start it as well" },
     wait: { kind: "flag", summary: "start it and wait until it runs" },

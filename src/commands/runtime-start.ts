@@ -1,5 +1,5 @@
 // `runcode runtime start`: a new runtime, through the runtime API.
-import { labels, variables } from "../cli/pairs.ts";
+import { labels, VARIABLE_OPTIONS, variables } from "../cli/pairs.ts";
 import { defineCommand } from "../context.ts";
 import { RuncodeError } from "../protocol/errors.ts";
 import { printable } from "../protocol/text.ts";
@@ -16,18 +16,7 @@ export default defineCommand({
   options: {
     ...RUNTIME_OPTIONS,
     name: { kind: "string", placeholder: "NAME", summary: "its id and its container's name (default: runtime-…)" },
-    env: {
-      kind: "list",
-      short: "e",
-      placeholder: "NAME[=VALUE]",
-      summary: "set a variable in it, without =VALUE to what it is here; may be repeated",
-    },
-    envFile: {
-      kind: "list",
-      placeholder: "FILE",
-      summary: "set the variables in FILE, one NAME=VALUE on each line; may be repeated",
-      complete: "local",
-    },
+    ...VARIABLE_OPTIONS,
     publish: {
       kind: "list",
       short: "p",
