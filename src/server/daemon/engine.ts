@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ioError } from "../../platform/files.ts";
 import { RuncodeError } from "../../protocol/errors.ts";
-import { IMAGE_NAMES, isImageName } from "../engine/index.ts";
+import { IMAGE_NAMES, isImageName } from "../engine/image-name.ts";
 import { ISOLATED, type EngineOptions } from "../sandboxes/index.ts";
 
 export interface EngineFlags {
