@@ -44,7 +44,7 @@ describeEngines(
       await orphan(9001);
       const left = await on.driver.reconcile?.((id) => id < 9000 && id !== spec.id);
       expect(await sandbox.ended).toMatchObject({ reason: expect.stringMatching(/removed|ended/) as string });
-      expect(left).toEqual([expect.stringContaining(`${kind} volume rm ${volumeOf(spec.id)}`)]);
+      expect(left).toEqual([expect.stringContaining(`${await engine.kind()} volume rm ${volumeOf(spec.id)}`)]);
       expect([await isThere(9001), await isThere(spec.id)]).toEqual([false, true]);
       expect(await on.driver.reconcile?.((id) => id < 9000)).toEqual([]);
       const again = await on.driver.start(spec);
