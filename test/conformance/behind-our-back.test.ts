@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findEngine, type Engine } from "../../src/server/engine/index.ts";
+import { findEngine } from "../../src/server/engine/index.ts";
 import type { DriverHealth } from "../../src/server/sandboxes/driver.ts";
 import { unlessGone } from "../../src/server/sandboxes/docker/engine-sandbox.ts";
 import { removeContainer } from "../../src/server/sandboxes/docker/removal.ts";
@@ -18,8 +18,8 @@ import {
   healthOf,
   run,
   stopHelper,
-  subject,
-  type Subject,
+  engineSubject,
+  type EngineSubject,
 } from "./subjects.ts";
 
 const HEALTH: Partial<Record<string, DriverHealth>> = await healthOf(CONTAINERS);
@@ -27,16 +27,11 @@ const HEALTH: Partial<Record<string, DriverHealth>> = await healthOf(CONTAINERS)
 describeEngines(
   (kind) => `behind our back on ${kind}`,
   (kind, address) => {
-    let on: Subject;
-    let engine: Engine;
+    let on: EngineSubject;
     beforeAll(async () => {
-      on = await subject(`docker@${kind}`, { image: BUSYBOX });
-      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      on = await engineSubject(kind, address, { image: BUSYBOX });
     });
-    afterAll(async () => {
-      await on.close();
-      await engine.close();
-    });
+    afterAll(async () => await on.close());
 
     const health = HEALTH[`docker@${kind}`];
     if (health === undefined || canFreeze(health))
@@ -44,8 +39,8 @@ describeEngines(
         const spec = on.spec();
         await on.driver.create(spec);
         const sandbox = await on.driver.start(spec);
-        const [id = ""] = await containersOf(engine, on, spec);
-        const container = engine.api.getContainer(id);
+        const [id = ""] = await containersOf(on.engine, on, spec);
+        const container = on.engine.api.getContainer(id);
         await container.pause();
         const frozen = {
           code: "conflict",
@@ -63,7 +58,7 @@ describeEngines(
         expect((await run(sandbox, "echo resumed")).stdout).toBe("resumed\n");
         await container.pause();
         await sandbox.stop();
-        expect(await containersOf(engine, on, spec)).toEqual([]);
+        expect(await containersOf(on.engine, on, spec)).toEqual([]);
       });
 
     test("a helper that is slow and not paused is waited for", async () => {

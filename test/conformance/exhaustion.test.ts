@@ -2,9 +2,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { describeEngines } from "../harness/engines.ts";
-import { containersOf, run, subject, type Subject } from "./subjects.ts";
+import { containersOf, run, engineSubject, type EngineSubject } from "./subjects.ts";
 
 /** The file with the limit on processes of a process's control group, in version 1 or 2. */
 async function limitFileOf(pid: number): Promise<string> {
@@ -17,16 +16,11 @@ async function limitFileOf(pid: number): Promise<string> {
 describeEngines(
   (kind) => `a workspace on ${kind} whose processes are used up`,
   (kind, address) => {
-    let on: Subject;
-    let engine: Engine;
+    let on: EngineSubject;
     beforeAll(async () => {
-      on = await subject(`docker@${kind}`);
-      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      on = await engineSubject(kind, address);
     });
-    afterAll(async () => {
-      await on.close();
-      await engine.close();
-    });
+    afterAll(async () => await on.close());
 
     // The limit of a control group that is there already is root's to change.
     if (process.getuid?.() === 0)
@@ -34,8 +28,8 @@ describeEngines(
         const spec = on.spec();
         await on.driver.create(spec);
         const sandbox = await on.driver.start(spec);
-        const [id = ""] = await containersOf(engine, on, spec);
-        const limit = await limitFileOf((await engine.api.getContainer(id).inspect()).State.Pid);
+        const [id = ""] = await containersOf(on.engine, on, spec);
+        const limit = await limitFileOf((await on.engine.api.getContainer(id).inspect()).State.Pid);
         const held = await sandbox.exec({ command: ["cat"] });
         // Less than there are already: whatever a program forks and every thread is refused from now on.
         await writeFile(limit, "1");

@@ -3,12 +3,11 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import type { Driver, DriverHealth, Sandbox, SandboxSpec } from "../../src/server/sandboxes/driver.ts";
 import { startWorkspace } from "../../src/server/sandboxes/workspace.ts";
 import { BUSYBOX, DEBIAN, describeEngines } from "../harness/engines.ts";
 import { bareImage, importImage } from "./images.ts";
-import { CONTAINERS, driverOn, healthOf, run, subject, type Subject } from "./subjects.ts";
+import { CONTAINERS, driverOn, healthOf, run, engineSubject, type EngineSubject } from "./subjects.ts";
 
 /** Stands between a driver and its engine, and can be gone for a while. */
 class Between {
@@ -48,16 +47,11 @@ const HEALTH: Partial<Record<string, DriverHealth>> = await healthOf(CONTAINERS)
 describeEngines(
   (kind) => `the command of a workspace on ${kind}`,
   (kind, address) => {
-    let on: Subject;
-    let engine: Engine;
+    let on: EngineSubject;
     beforeAll(async () => {
-      on = await subject(`docker@${kind}`);
-      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      on = await engineSubject(kind, address);
     });
-    afterAll(async () => {
-      await on.close();
-      await engine.close();
-    });
+    afterAll(async () => await on.close());
 
     const made = async (more: Partial<SandboxSpec>, driver: Driver = on.driver): Promise<SandboxSpec> => {
       const spec = { ...on.spec(), ...more };
@@ -67,7 +61,7 @@ describeEngines(
     const containers = async ({ id }: SandboxSpec): Promise<string[]> => {
       const owner = (await Bun.file(path.join(on.dataDir, "engine-owner")).text()).trim();
       const label = [`runcode.server=${owner}`, `runcode.workspace=${id}`];
-      return (await engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
+      return (await on.engine.api.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
     };
     const fails = async (spec: SandboxSpec): Promise<unknown> => {
       const error = await startWorkspace(on.driver, spec).catch((thrown: unknown) => thrown);
@@ -76,7 +70,7 @@ describeEngines(
     };
 
     test("needs no shell in the image where it is a program, and says so where it is a line", async () => {
-      const image = await bareImage(engine);
+      const image = await bareImage(on.engine);
       const sandbox = await startWorkspace(on.driver, await made({ image, command: ["/opt/sleep", "inf"] }));
       expect((await run(sandbox, ["/opt/echo", "beside it"])).stdout).toBe("beside it\n");
       await sandbox.stop({ graceMs: 0 });
@@ -90,7 +84,7 @@ describeEngines(
       const busybox = Buffer.from(await Bun.file("/bin/busybox").arrayBuffer());
       const files = { "bin/sh": busybox, "bin/id": busybox };
       const changes = ["USER 1234", "ENV FROM_IMAGE=kept", "ENV BOTH=image"];
-      const image = await importImage(engine, "runcode-given-user", files, changes);
+      const image = await importImage(on.engine, "runcode-given-user", files, changes);
       const spec = await made({
         image,
         environment: { BOTH: "given" },
@@ -117,7 +111,7 @@ describeEngines(
     test("that goes with its container is not what the workspace ended by", async () => {
       const { spec, sandbox } = await lasting();
       const [id = ""] = await containers(spec);
-      await engine.api.getContainer(id).remove({ force: true });
+      await on.engine.api.getContainer(id).remove({ force: true });
       expect((await sandbox.ended).reason).toMatch(/container was removed|first process ended/);
     });
 

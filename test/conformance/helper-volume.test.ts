@@ -1,23 +1,17 @@
 // The volumes that the helper's versions are in: each is as large as the program.
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import { BUSYBOX, describeEngines } from "../harness/engines.ts";
-import { driverOn, subject, type Subject } from "./subjects.ts";
+import { driverOn, engineSubject, type EngineSubject } from "./subjects.ts";
 
 describeEngines(
   (kind) => `the helper's volume on ${kind}`,
   (kind, address) => {
-    let on: Subject;
-    let engine: Engine;
+    let on: EngineSubject;
     beforeAll(async () => {
-      on = await subject(`docker@${kind}`, { image: BUSYBOX });
-      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      on = await engineSubject(kind, address, { image: BUSYBOX });
     });
-    afterAll(async () => {
-      await on.close();
-      await engine.close();
-    });
+    afterAll(async () => await on.close());
 
     test("those of the server's former versions go, once nothing has them any more, and no stranger's", async () => {
       const start = async (): Promise<void> => {
@@ -33,17 +27,17 @@ describeEngines(
       const [unused, used] = [`runcode-${owner}-helper-000000000000`, `runcode-${owner}-helper-111111111111`];
       const [strangers, unlabelled] = [`runcode-${other}-helper-000000000000`, `runcode-${owner}-mine`];
       const helper = { "runcode.server": owner, "runcode.helper": "old" };
-      await engine.api.createVolume({ Name: unused, Labels: helper });
-      await engine.api.createVolume({ Name: used, Labels: helper });
-      await engine.api.createVolume({ Name: strangers, Labels: { ...helper, "runcode.server": other } });
-      await engine.api.createVolume({ Name: unlabelled, Labels: { "runcode.server": owner } });
-      const holder = await engine.api.createContainer({
+      await on.engine.api.createVolume({ Name: unused, Labels: helper });
+      await on.engine.api.createVolume({ Name: used, Labels: helper });
+      await on.engine.api.createVolume({ Name: strangers, Labels: { ...helper, "runcode.server": other } });
+      await on.engine.api.createVolume({ Name: unlabelled, Labels: { "runcode.server": owner } });
+      const holder = await on.engine.api.createContainer({
         Image: BUSYBOX,
         Cmd: ["true"],
         HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: used, Target: "/x", ReadOnly: true }] },
       });
       const volumes = async (): Promise<string[]> => {
-        const { Volumes } = await engine.api.listVolumes();
+        const { Volumes } = await on.engine.api.listVolumes();
         return Volumes.map(({ Name }) => Name).filter((name) => name.includes(owner) || name.includes(other));
       };
       try {
@@ -59,7 +53,7 @@ describeEngines(
         expect(await volumes()).toEqual(expect.arrayContaining([...current, strangers, unlabelled]));
       } finally {
         await holder.remove().catch(() => {});
-        for (const name of [strangers, unlabelled]) await engine.api.getVolume(name).remove();
+        for (const name of [strangers, unlabelled]) await on.engine.api.getVolume(name).remove();
       }
     });
   },

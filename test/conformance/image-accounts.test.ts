@@ -2,11 +2,10 @@
 import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import type { Sandbox } from "../../src/server/sandboxes/driver.ts";
 import { describeEngines } from "../harness/engines.ts";
 import { importImage } from "./images.ts";
-import { containersOf, run, subject, type Subject } from "./subjects.ts";
+import { containersOf, run, engineSubject, type EngineSubject } from "./subjects.ts";
 
 const busybox = readFileSync("/bin/busybox");
 const SOMEONE = "root:x:0:0::/root:/bin/sh\nsomeone:x:1234:1234::/home/someone:/bin/sh\n";
@@ -15,22 +14,17 @@ const programs = { "bin/sh": busybox, "bin/id": busybox, "bin/cat": busybox, "bi
 describeEngines(
   (kind) => `what an image says on ${kind}`,
   (kind, address) => {
-    let on: Subject;
-    let engine: Engine;
+    let on: EngineSubject;
     beforeAll(async () => {
-      on = await subject(`docker@${kind}`);
-      engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+      on = await engineSubject(kind, address);
     });
-    afterAll(async () => {
-      await on.close();
-      await engine.close();
-    });
+    afterAll(async () => await on.close());
     const started = async (
       name: string,
       files: Parameters<typeof importImage>[2],
       changes: readonly string[],
     ): Promise<Sandbox> => {
-      const image = await importImage(engine, `runcode-${name}-${kind}`, { ...programs, ...files }, changes);
+      const image = await importImage(on.engine, `runcode-${name}-${kind}`, { ...programs, ...files }, changes);
       const spec = { ...on.spec(), image };
       await on.driver.create(spec);
       return await on.driver.start(spec);
@@ -116,7 +110,7 @@ describeEngines(
           message: expect.stringMatching(/has ended with exit code 1$/) as string,
           hint: expect.stringContaining("BUN_JSC_useJIT") as string,
         });
-        expect(await containersOf(engine, on, spec)).toEqual([]);
+        expect(await containersOf(on.engine, on, spec)).toEqual([]);
       });
   },
 );

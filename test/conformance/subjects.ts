@@ -4,7 +4,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import type { Engine } from "../../src/server/engine/index.ts";
+import { findEngine, type Engine } from "../../src/server/engine/index.ts";
 import type {
   Driver,
   DriverHealth,
@@ -136,6 +136,26 @@ export async function stopHelper(sandbox: Sandbox): Promise<() => Promise<void>>
     still.stdin.end("go\n");
     if (!("code" in (await still.exited))) throw new Error("the helper was not let go on");
   };
+}
+
+/** The docker driver on one engine, and that engine as it is past the driver. */
+export interface EngineSubject extends Subject {
+  readonly engine: Engine;
+}
+
+/** Takes a kind of engine and its address; gives the docker driver on it, ready for use. `close` lets go of the engine as well. */
+export async function engineSubject(
+  kind: EngineName,
+  address: string,
+  settings: EngineSettings = {},
+): Promise<EngineSubject> {
+  const on = await subject(`docker@${kind}`, settings);
+  const engine = await findEngine(address, { env: {}, home: "/nonexistent" });
+  const close = async (): Promise<void> => {
+    await on.close();
+    await engine.close();
+  };
+  return { ...on, engine, close };
 }
 
 /** Runs a command to its end, with `input` on its stdin. */
